@@ -1,0 +1,40 @@
+"""What can go wrong and be explained: one sentence for the visitor, with the cause and the values.
+
+    ExplorerError
+    ├── ImageError      a file that is not a picture we can show
+    ├── ModelError      a network that cannot be built, loaded or run
+    │   └── WeightsError    weights that are missing, cut off, damaged or out of reach
+    ├── LayerError      a layer that a network does not have, or that holds no map
+    ├── ClassError      a class outside the network's list
+    └── Cancelled       the visitor stopped it, or left
+"""
+
+from __future__ import annotations
+
+
+class ExplorerError(Exception):
+    """Base of the tree.  `str(error)` is one sentence, ready to be shown."""
+
+
+class ImageError(ExplorerError):
+    """A file that is not a picture we can show."""
+
+
+class ModelError(ExplorerError):
+    """A network that cannot be built, loaded or run."""
+
+
+class WeightsError(ModelError):
+    """Weights that are missing, cut off, damaged or out of reach."""
+
+
+class LayerError(ExplorerError):
+    """A layer that a network does not have, or that holds no map."""
+
+
+class ClassError(ExplorerError):
+    """A class outside the network's list."""
+
+
+class Cancelled(ExplorerError):
+    """The visitor stopped it, or left."""
