@@ -1,0 +1,17 @@
+"""Our own components: one .py beside its .html, .css and .js."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+FOLDER = Path(__file__).parent
+
+
+def register(name: str) -> Callable[..., Any]:
+    """The mounting function of the component whose files are `name`.html, .css and .js in this folder."""
+    parts = {kind: (FOLDER / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+    return st.components.v2.component(f"cnn_explorer_{name}", **parts)

@@ -1,0 +1,105 @@
+// A searchable list in groups, after the ARIA combobox pattern: type to narrow, arrows to move, Enter to choose.
+export default function ({ data, parentElement: root, setTriggerValue }) {
+  const picker = root.querySelector(".picker");
+  const [open, panel, input, list, none] = [".open", ".panel", "input", ".list", ".none"].map((s) => picker.querySelector(s));
+  const chosen = data.options.find((option) => option.key === data.selected);
+  picker.querySelector(".name").textContent = data.label;
+  open.querySelector(".title").textContent = chosen?.title ?? "Choose …";
+  open.querySelector(".detail").textContent = [chosen?.detail, chosen?.badge].filter(Boolean).join(" · ");
+  input.placeholder = `Search ${data.options.length} …`;
+  input.setAttribute("aria-label", `Search: ${data.label}`);
+  list.setAttribute("aria-label", data.label);
+
+  let shown = [];
+  let here = -1;
+
+  const words = (text) => text.toLowerCase().normalize("NFKD").split(/[\s\-_·,.]+/).filter(Boolean);
+  const matches = (option, wanted) => {
+    const text = `${option.title} ${option.group} ${option.detail} ${option.badge} ${option.key}`.toLowerCase();
+    const dense = text.replace(/[\s\-_]+/g, "");
+    return wanted.every((word) => text.includes(word) || dense.includes(word));
+  };
+
+  function fill() {
+    const wanted = words(input.value);
+    shown = data.options.filter((option) => matches(option, wanted));
+    list.replaceChildren();
+    let group = null, holder = list;
+    shown.forEach((option, index) => {
+      if (option.group !== group) {
+        group = option.group;
+        holder = document.createElement("div");
+        holder.setAttribute("role", "group");
+        holder.setAttribute("aria-label", group);
+        const heading = document.createElement("div");
+        heading.className = "heading";
+        heading.setAttribute("role", "presentation");
+        heading.textContent = group;
+        holder.append(heading);
+        list.append(holder);
+      }
+      const line = document.createElement("div");
+      line.className = "option";
+      line.id = `option-${index}`;
+      line.setAttribute("role", "option");
+      line.setAttribute("aria-selected", option.key === data.selected);
+      for (const part of ["title", "badge", "detail"]) {
+        const span = document.createElement("span");
+        span.className = part;
+        span.textContent = option[part];
+        line.append(span);
+      }
+      line.onpointerdown = (event) => event.preventDefault(); // the search field keeps the focus
+      line.onclick = () => choose(index);
+      holder.append(line);
+    });
+    none.hidden = shown.length > 0;
+    none.textContent = shown.length ? "" : `Nothing matches “${input.value}”.`;
+    list.hidden = !shown.length;
+    move(input.value ? 0 : Math.max(shown.findIndex((option) => option.key === data.selected), 0));
+  }
+
+  function move(index) {
+    list.querySelector(".here")?.classList.remove("here");
+    here = shown.length ? Math.min(Math.max(index, 0), shown.length - 1) : -1;
+    const line = list.querySelector(`#option-${here}`);
+    line?.classList.add("here");
+    // the first of a group brings its heading into view
+    (line?.previousElementSibling?.className === "heading" ? line.previousElementSibling : line)?.scrollIntoView({ block: "nearest" });
+    if (line) input.setAttribute("aria-activedescendant", line.id);
+    else input.removeAttribute("aria-activedescendant");
+  }
+
+  function show(visible) {
+    panel.hidden = !visible;
+    open.setAttribute("aria-expanded", visible);
+    if (!visible) return;
+    input.value = "";
+    fill();
+    input.focus();
+  }
+
+  function choose(index) {
+    const option = shown[index];
+    if (!option) return;
+    show(false);
+    open.focus();
+    if (option.key !== data.selected) setTriggerValue("picked", option.key);
+  }
+
+  open.onclick = () => show(panel.hidden);
+  input.oninput = fill;
+  input.onkeydown = (event) => {
+    const page = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 }[event.key];
+    if (page) move(here + page);
+    else if (event.key === "Enter") choose(here);
+    else if (event.key === "Escape") {
+      show(false);
+      open.focus();
+    } else return;
+    event.preventDefault();
+  };
+  picker.onfocusout = (event) => {
+    if (!picker.contains(event.relatedTarget) && !panel.hidden && event.relatedTarget) show(false);
+  };
+}

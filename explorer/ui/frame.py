@@ -1,0 +1,120 @@
+"""The frame around every page: navigation, title, waiting, errors, and the line at the foot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from explorer.errors import ModelError
+from explorer.ui import errors, link, warmup
+
+ROOT = Path(__file__).resolve().parents[2]
+STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Room:
+    """One page: where it stands, what it asks, and the sentence under its title."""
+
+    path: str
+    title: str
+    sentence: str
+    section: str
+    icon: str
+
+    @property
+    def file(self) -> Path:
+        return ROOT / "pages" / f"{self.path or 'home'}.py"
+
+
+ROOMS = (
+    Room(
+        "",
+        "CNN Explorer",
+        "Open a convolutional network and look around: every picture can be yours, every number can be opened.",
+        "",
+        ":material/home:",
+    ),
+    Room(
+        "saliency",
+        "Where does it look?",
+        "Give a network a picture, pick one of its answers, and see which parts of the picture spoke for it.",
+        "Saliency",
+        ":material/center_focus_strong:",
+    ),
+)
+
+
+def navigation() -> dict[Room, st.Page]:
+    """Each room as a Streamlit page; the first is the home page."""
+    return {
+        room: st.Page(
+            room.file,
+            title=room.title if room.path else "Home",
+            icon=room.icon,
+            url_path=room.path,
+            default=not room.path,
+        )
+        for room in ROOMS
+    }
+
+
+def shell() -> None:
+    """Draw the frame and, in it, the page that was asked for."""
+    st.set_page_config(
+        page_title="CNN Explorer",
+        page_icon=ROOT / "assets" / "icon.png",
+        layout="wide",
+        initial_sidebar_state="collapsed",
+    )
+    st.html(f"<style>{STYLE}</style>")
+    pages = navigation()
+    sections: dict[str, list[st.Page]] = {}
+    for room, entry in pages.items():
+        sections.setdefault(room.section, []).append(entry)
+    chosen = st.navigation(sections, position="top")
+    room = next(room for room, entry in pages.items() if entry.url_path == chosen.url_path)
+    st.title(room.title, anchor=False)
+    st.markdown(room.sentence)
+    link.begin()
+    try:
+        if room.path:
+            wait_until_warm()
+        chosen.run()
+    except Exception as error:
+        errors.show(error)
+    link.write()
+    foot()
+
+
+def wait_until_warm() -> None:
+    """Say what the server is doing until pages can run.
+
+    Raises:
+        ModelError: the warm-up failed; the cause is in the server's log.
+    """
+    state = warmup.start()
+    if not state.done.is_set():
+        place = st.empty()
+        while not state.done.wait(0.1):
+            place.markdown(f":material/hourglass_top: {state.doing} …")
+        place.empty()
+    if state.failure:
+        raise ModelError(f"The server could not start its networks: {state.failure}.")
+
+
+def foot() -> None:
+    """Where it computes, and what becomes of pictures."""
+    state = warmup.state
+    if not state.ready:
+        return
+    import torch
+
+    from explorer.devices import choose_device, device_name
+
+    st.caption(
+        f":material/memory: {device_name(choose_device())} · PyTorch {torch.__version__.split('+')[0]} · "
+        "your pictures stay in this session's memory and are never written to disk"
+    )

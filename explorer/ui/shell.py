@@ -1,0 +1,9 @@
+"""The script Streamlit runs: navigation, the style of the house, and the page that was asked for."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from explorer.ui import frame
+
+frame.shell()
