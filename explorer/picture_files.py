@@ -86,16 +86,12 @@ def read(data: bytes) -> PictureFile:
                 return known.read(data)
             except (struct.error, IndexError, ValueError, KeyError) as error:
                 raise Unreadable(f"is a {known.name} file whose header is damaged or cut off") from error
-    names = ", ".join(known.name for known in FORMATS[:-1]) + f" and {FORMATS[-1].name}"
+    names = ", ".join(known.name for known in FORMATS[:-1]) + f" or {FORMATS[-1].name}"
     for foreign in FOREIGN:
         if foreign.matches(data):
-            raise Unreadable(
-                f"is {foreign.what}"
-                + (": save it as JPEG" if foreign.picture else f"; this page reads {names}")
-            )
-    raise Unreadable(
-        f"is no picture known here (it begins with {data[:4].hex(' ')}); this page reads {names}"
-    )
+            cure = "which cannot be read here: save it as JPEG" if foreign.picture else f"not {names}"
+            raise Unreadable(f"is {foreign.what}, {cure}")
+    raise Unreadable(f"is not {names}: it begins with the bytes {data[:4].hex(' ')}")
 
 
 # JPEG ------------------------------------------------------------------------------------------------
@@ -554,6 +550,17 @@ def _is_text(data: bytes) -> bool:
     return lost <= 3 and all(character.isprintable() or character in "\t\n\r\f\ufeff" for character in head)
 
 
+def _is_raw(data: bytes) -> bool:
+    """Raw files of Canon (CR2, CR3), Fujifilm, Olympus and Panasonic; DNG and NEF are told as TIFF."""
+    makers = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"IIU\0")
+    return data.startswith(makers) or data[8:10] == b"CR" or _has_brand(b"crx ")(data)
+
+
+def _is_pickle(data: bytes) -> bool:
+    """Protocol 2 to 5, which begin with their number and end with a full stop."""
+    return data[:1] == b"\x80" and data[1:2] in {b"\2", b"\3", b"\4", b"\5"} and data.endswith(b".")
+
+
 FORMATS: Final = (
     Format("JPEG", _starts(b"\xff\xd8\xff"), _read_jpeg),
     Format("PNG", _starts(PNG_SIGNATURE), _read_png),
@@ -567,30 +574,23 @@ FORMATS: Final = (
 """Every format that can be read.  The decoder is chosen from here: no other plugin sees a visitor's file."""
 
 FOREIGN: Final = (
-    Foreign("an SVG drawing", _opens_with_tag(b"<svg")),
+    Foreign("an SVG drawing", _opens_with_tag(b"<svg"), picture=True),
     Foreign("a web page", _opens_with_tag(b"<!doctype html", b"<html", b"<head", b"<body")),
     Foreign("a PDF document", _starts(b"%PDF-")),
     Foreign("a PostScript program", _starts(b"%!", b"\xc5\xd0\xd3\xc6")),
-    Foreign("HEIC, which cannot be read here", _has_brand(b"heic", b"heix", b"hevc", b"mif1")),
-    Foreign("the raw file of a camera, which cannot be read here", _has_brand(b"crx ")),
-    Foreign(
-        "the raw file of a camera, which cannot be read here",
-        lambda data: data.startswith((b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"IIU\0")) or data[8:10] == b"CR",
-    ),
+    Foreign("HEIC", _has_brand(b"heic", b"heix", b"hevc", b"mif1"), picture=True),
+    Foreign("the raw file of a camera", _is_raw, picture=True),
+    Foreign("JPEG 2000", _starts(b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"), picture=True),
+    Foreign("JPEG XL", _starts(b"\0\0\0\x0cJXL ", b"\xff\x0a"), picture=True),
+    Foreign("a Photoshop document", _starts(b"8BPS"), picture=True),
     Foreign("a video", lambda data: data[4:8] == b"ftyp" or data[8:12] == b"AVI "),
     Foreign("a video", _starts(b"\x1a\x45\xdf\xa3", b"\0\0\1\xba", b"FLV\1")),
     Foreign("a sound", lambda data: data.startswith((b"ID3", b"OggS", b"fLaC")) or data[8:12] == b"WAVE"),
-    Foreign(
-        "JPEG 2000, which cannot be read here",
-        _starts(b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
-    ),
-    Foreign("JPEG XL, which cannot be read here", _starts(b"\0\0\0\x0cJXL ", b"\xff\x0a")),
-    Foreign("a Photoshop document, which cannot be read here", _starts(b"8BPS")),
     Foreign("a PyTorch checkpoint", lambda data: data.startswith(b"PK\3\4") and b"/data.pkl" in data[:256]),
     Foreign("a ZIP archive", _starts(b"PK\3\4", b"PK\5\6")),
     Foreign("a compressed archive", _starts(b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\xfd7zXZ")),
     Foreign("a NumPy array", _starts(b"\x93NUMPY")),
-    Foreign("a Python pickle", lambda data: data[:1] == b"\x80" and 2 <= data[1] <= 5 and data[-1:] == b"."),
+    Foreign("a Python pickle", _is_pickle),
     Foreign("text", _is_text),
 )
 """What is no picture, or one that cannot be read, from the most particular to plain text."""
