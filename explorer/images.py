@@ -343,31 +343,31 @@ class Sample:
     """One file, or two that are shown one above the other."""
 
 
+_CHELSEA: Final = "Chelsea, by Stéfan van der Walt"
+_CHICKADEE: Final = "Open Images V5, 05cae1286a212d52"
 _SAMPLES: Final = (
-    Sample("cat", "Cat", "Chelsea, by Stéfan van der Walt", "CC0", ("chelsea.png",)),
+    Sample("cat", "Cat", _CHELSEA, "CC0", ("chelsea.png",)),
     Sample(
-        "cat_and_coffee",
-        "Cat and coffee",
-        "Chelsea, by Stéfan van der Walt; Pikolo Espresso Bar, by Rachel Michetti",
-        "CC0",
-        ("chelsea.png", "coffee.png"),
+        "cat_and_bird",
+        "Cat and bird",
+        f"{_CHELSEA}, over {_CHICKADEE}",
+        "CC0, CC BY 2.0",
+        ("chelsea.png", "chickadee.jpg"),
     ),
+    Sample("bird", "Bird", _CHICKADEE, "CC BY 2.0", ("chickadee.jpg",)),
     Sample("coffee", "Coffee", "Pikolo Espresso Bar, by Rachel Michetti", "CC0", ("coffee.png",)),
     Sample("rocket", "Rocket", "Falcon 9 with DSCOVR, by SpaceX", "public domain", ("rocket.jpg",)),
+    Sample("camera", "Photographer", "Lav Varshney", "CC0", ("camera.png",)),
     Sample("astronaut", "Astronaut", "Eileen Collins, by NASA", "public domain", ("astronaut.png",)),
-    Sample("camera", "Cameraman", "Lav Varshney", "CC0", ("camera.png",)),
     Sample(
-        "coins", "Coins", "Greek coins from Pompeii, Brooklyn Museum", "no known restrictions", ("coins.png",)
+        "coins",
+        "Coins",
+        "Greek coins from Pompeii, Brooklyn Museum",
+        "no known copyright restrictions",
+        ("coins.png",),
     ),
-    Sample("text", "Text", "Wikipedia, Corner.png", "public domain", ("text.png",)),
-    Sample("brick", "Bricks", "CC0Textures, Bricks25", "CC0", ("brick.png",)),
-    Sample(
-        "galaxies",
-        "Galaxies",
-        "Hubble eXtreme Deep Field, by NASA",
-        "public domain",
-        ("hubble_deep_field.jpg",),
-    ),
+    Sample("text", "Handwriting", "Wikipedia, Corner.png", "public domain", ("text.png",)),
+    Sample("bricks", "Bricks", "CC0Textures, Bricks25", "CC0", ("brick.png",)),
 )
 SAMPLES: Final[Mapping[str, Sample]] = MappingProxyType({sample.key: sample for sample in _SAMPLES})
 """Every sample by its key; the first is what a page opens on.  Sources: assets/SOURCES.md."""

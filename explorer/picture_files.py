@@ -378,7 +378,7 @@ def _orientation(exif: bytes) -> int:
 def _read_tiff(data: bytes) -> PictureFile:
     directory = _tiff_directory(data)
     if directory.integer(254, 0) & PREVIEW or DNG_VERSION in directory.entries:
-        raise Unreadable("is the raw file of a camera: save it as JPEG")
+        raise Unreadable("is the raw file of a camera, which cannot be read here: save it as JPEG")
     compression = directory.integer(259, 1)
     if compression not in COMPRESSIONS:
         raise Unreadable(f"is a TIFF with compression {compression}, which is not read here: save it as PNG")
