@@ -1,5 +1,8 @@
 """The server: `streamlit run app.py`, or `uvicorn app:app`."""
 
-from explorer.ui.server import create_app
+import streamlit as st
 
-app = create_app()
+from explorer.ui import server
+
+# `streamlit run` reads this file without running it, and looks for a plain call of st.App.
+app = st.App(server.SHELL, **server.settings())

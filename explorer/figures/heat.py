@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explorer.errors import ExplorerError
+from explorer.models import CropBox
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -23,19 +24,9 @@ class Colours:
     name: str
     source: str | None
 
-    @cache  # noqa: B019: as many tables as there are entries in COLOURS
     def table(self) -> Bytes:
-        """(256, 4) RGBA.  Alpha follows strength: what did not count leaves the photograph as it is."""
-        strength = np.arange(256, dtype=np.uint8)
-        if self.source is None:  # a spotlight: what did not count falls into the dark
-            table = np.zeros((256, 4), np.uint8)
-            table[:, 3] = 255 - strength
-            return table
-        from matplotlib import colormaps
-
-        table = np.asarray(np.round(colormaps[self.source](strength) * 255), np.uint8)
-        table[:, 3] = strength
-        return table
+        """(256, 4) RGBA, alpha following strength: what did not count leaves the photograph as it is."""
+        return _table(self.source)
 
 
 # Never jet: its bright bands draw edges where the heat has none.
@@ -49,12 +40,26 @@ COLOURS: Mapping[str, Colours] = MappingProxyType(
 )
 
 
+@cache
+def _table(source: str | None) -> Bytes:
+    strength = np.arange(256, dtype=np.uint8)
+    if source is None:  # a spotlight: what did not count falls into the dark
+        table = np.zeros((256, 4), np.uint8)
+        table[:, 3] = 255 - strength
+        return table
+    from matplotlib import colormaps
+
+    table = np.asarray(np.round(colormaps[source](strength) * 255), np.uint8)
+    table[:, 3] = strength
+    return table
+
+
 @dataclass(frozen=True)
 class Look:
     """How heat lies on a photograph.
 
-    `opacity` and `threshold` are percent (of full strength, of the scale); `wipe` is where the plain photograph
-    ends and the heat begins, in percent of the width.
+    `opacity` and `threshold` are percent (of full strength, of the scale); `wipe` is where the plain
+    photograph ends and the heat begins, in percent of the width.
     """
 
     opacity: int = 75
@@ -65,13 +70,15 @@ class Look:
     def __post_init__(self) -> None:
         for name, highest in (("opacity", 100), ("threshold", 95), ("wipe", 100)):
             if not 0 <= getattr(self, name) <= highest:
-                raise ExplorerError(f"`{name}` is {getattr(self, name)}; it goes from 0 to {highest} percent.")
+                raise ExplorerError(
+                    f"`{name}` is {getattr(self, name)}; it goes from 0 to {highest} percent."
+                )
         if self.colours not in COLOURS:
             raise ExplorerError(f"There is no colour map “{self.colours}”; there are {', '.join(COLOURS)}.")
 
 
-def tint(strength: Floats, look: Look) -> npt.NDArray[np.float32]:
-    """Colour (H, W, 3) in 0..255 and alpha (H, W, 1) in 0..1 of strengths (H, W), as one (H, W, 4) array."""
+def tint(strength: Floats, look: Look) -> Floats:
+    """Colours (H, W, 4) of strengths (H, W): red, green, blue in 0..255, alpha in 0..1."""
     strength = np.clip(strength, 0, 1)
     strength = np.where(strength < look.threshold / 100, 0, strength)
     rgba = COLOURS[look.colours].table()[np.round(strength * 255).astype(np.uint8)].astype(np.float32)
@@ -79,29 +86,38 @@ def tint(strength: Floats, look: Look) -> npt.NDArray[np.float32]:
     return rgba
 
 
-def overlay(pixels: Bytes, strength: Floats, corner: tuple[int, int], look: Look) -> Bytes:
-    """The photograph with heat laid on a part of it, at the photograph's own resolution.
+def overlay(pixels: Bytes, heat: Floats, scale: float, box: CropBox, look: Look) -> Bytes:
+    """The photograph with heat laid on the part that the network saw, at the photograph's own resolution.
 
     Args:
         pixels: the photograph, uint8 (H, W, 3).
-        strength: heat over its scale, already at the size of the part, float (h, w).
-        corner: row and column of the part's first pixel.
+        heat: the map (h, w) as the layer gives it.
+        scale: the heat that gets the end of the colour map; 0 leaves the photograph as it is.
+        box: where in the photograph the map lies.
         look: opacity, threshold and colours (the wipe is for the screen alone).
 
     Returns:
-        uint8 (H, W, 3); outside the part the photograph is unchanged.
+        uint8 (H, W, 3); outside the box the photograph is unchanged.
     """
-    top, left = corner
-    height, width = strength.shape
+    height, width = pixels.shape[:2]
+    rows, down = _spread(height, box.top, box.height, heat.shape[0])
+    columns, across = _spread(width, box.left, box.width, heat.shape[1])
+    strength = down @ heat @ across.T / (scale or np.inf)
     rgba = tint(strength, look)
-    alpha = rgba[..., 3:]
     mixed = pixels.copy()
-    part = mixed[top : top + height, left : left + width]
+    part = mixed[rows, columns]
+    alpha = rgba[..., 3:]
     part[:] = np.round(part * (1 - alpha) + rgba[..., :3] * alpha).astype(np.uint8)
     return mixed
 
 
-def on_white(strength: Floats, look: Look) -> Bytes:
-    """The map alone, uint8 (H, W, 3): where it counts, over a plain ground."""
-    ground = np.full((*strength.shape, 3), 255, np.uint8)
-    return overlay(ground, strength, (0, 0), look)
+def _spread(length: int, start: float, extent: float, cells: int) -> tuple[slice, Floats]:
+    """Along one axis: the pixels whose centres the map covers, and their weights (pixels, cells) in it.
+
+    Linear between the centres of cells, flat beyond the outer ones: cv2's and torch's linear resize.
+    """
+    first, last = max(0, round(start)), min(length, round(start + extent))
+    place = (np.arange(first, max(last, first + 1)) + 0.5 - start) / extent * cells - 0.5
+    place = np.clip(place, 0, cells - 1)
+    weights = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells)[None])).astype(np.float32)
+    return slice(first, max(last, first + 1)), weights

@@ -15,8 +15,8 @@ log = logging.getLogger("explorer")
 def show(error: Exception) -> bool:
     """Explain an error in place.
 
-    An `ExplorerError` is its own explanation.  Anything else is a fault of ours: it is logged whole under an id
-    and shown as one sentence with that id.  Returns True: Streamlit's own display is not wanted.
+    An `ExplorerError` is its own explanation.  Anything else is a fault of ours: it is logged whole under an
+    id and shown as one sentence with that id.  Returns True: Streamlit's own display is not wanted.
     """
     if isinstance(error, ExplorerError):
         from explorer.images import plain  # brings numpy and Pillow: not before the server is up

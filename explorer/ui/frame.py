@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer.errors import ModelError
 from explorer.ui import errors, link, warmup
@@ -33,7 +34,7 @@ ROOMS = (
     Room(
         "",
         "CNN Explorer",
-        "Open a convolutional network and look around: every picture can be yours, every number can be opened.",
+        "Open a convolutional network and look around: any picture can be yours, any number can be opened.",
         "",
         ":material/home:",
     ),
@@ -87,6 +88,33 @@ def shell() -> None:
         errors.show(error)
     link.write()
     foot()
+
+
+def entry(room: Room) -> st.Page:
+    """The Streamlit page of a room, to link to."""
+    return navigation()[room]
+
+
+def bench() -> tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]:
+    """Left: what goes in.  Middle: the picture, large.  Right: what comes out.
+
+    On narrow windows left and right stand side by side and the picture below them (style.css).
+    """
+    with st.container(key="bench"):
+        left, middle, right = st.columns((0.95, 2.35, 1.05), gap="medium")
+    return left, middle, right
+
+
+def gallery() -> None:
+    """Each room as a picture of itself, its question and its sentence."""
+    theme = st.context.theme.type or "light"
+    grid = st.grid(2, min_column_width=380, gap="medium")
+    for room in ROOMS[1:]:
+        with grid.cell(), st.container(key=f"room-{room.path}", border=True):
+            picture = ROOT / "assets" / "rooms" / f"{room.path}-{theme}.png"
+            st.image(picture.read_bytes(), width="stretch", alt=f"The page “{room.title}”")
+            st.page_link(entry(room), label=f"**{room.title}**", icon=room.icon)
+            st.markdown(room.sentence)
 
 
 def wait_until_warm() -> None:

@@ -1,7 +1,7 @@
 """Choices that live in the link: once the address speaks, then the session does, and the address follows.
 
-A choice is a short text under one name, which is its query parameter too.  What equals its default is left out
-of the address, so that a link carries only what somebody chose.
+A choice is a short text under one name, which is its query parameter too.  What equals its default is left
+out of the address, so that a link carries only what somebody chose.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def chooser(name: str, *stale: str) -> Callable[[str], None]:
 
 
 def read_among(name: str, known: Collection[str], default: str, what: str) -> str:
-    """The choice under `name` where it is one of `known`; else one sentence says so and `default` is taken."""
+    """The choice under `name` where it is one of `known`; else a sentence says so and `default` is taken."""
     value = read(name, default) or default
     if value in known:
         return value

@@ -98,13 +98,12 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any]]:
     yield {}
 
 
-def create_app(shell: Path = SHELL) -> st.App:
-    """The server around a Streamlit script.  Process settings come first: torch reads them on import."""
+def settings() -> dict[str, Any]:
+    """What `st.App` is given besides the script.  Process settings come first: torch reads them on import."""
     process.prepare()
-    return st.App(
-        shell,
-        lifespan=lifespan,
-        routes=[Route("/api/ready", ready)],
-        middleware=[Middleware(SecurityHeaders)],
-        on_script_error=errors.show,
-    )
+    return {
+        "lifespan": lifespan,
+        "routes": [Route("/api/ready", ready)],
+        "middleware": [Middleware(SecurityHeaders)],
+        "on_script_error": errors.show,
+    }

@@ -19,7 +19,7 @@ _mount = register("heat_view")
 
 @dataclass(frozen=True, eq=False)
 class Pane:
-    """One map: its title, the heat (h, w) as the layer gives it, and a sentence where there is something to say."""
+    """One map: its title, the heat (h, w) as the layer gives it, a sentence where there is one to say."""
 
     title: str
     heat: npt.NDArray[np.float32]
@@ -31,7 +31,9 @@ def _encoded(values: npt.NDArray[np.generic]) -> str:
 
 
 # the colour tables never change: encoded once
-_TABLES = {key: {"name": colours.name, "table": _encoded(colours.table())} for key, colours in COLOURS.items()}
+_TABLES = {
+    key: {"name": colours.name, "table": _encoded(colours.table())} for key, colours in COLOURS.items()
+}
 
 
 def heat_view(

@@ -1,0 +1,304 @@
+"""Controls that return domain objects: a photo, a network.  The same on every page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from explorer import weights
+from explorer.errors import ExplorerError
+from explorer.figures.heat import COLOURS, Look
+from explorer.images import MAX_BYTES, SAMPLES, Photo, decode_photo, plain, sample_photo
+from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard, card
+from explorer.references import PAPERS
+from explorer.saliency import METHODS
+from explorer.ui import cache, link
+from explorer.ui.components.bars import Bar, bars
+from explorer.ui.components.picker import picker
+from explorer.ui.components.tiles import Tile, tiles
+
+OWN = "own"
+_PHOTO, _TROUBLE, _TURN, _IN_USE = "own photo", "trouble with a photo", "upload turn", "model in use"
+# a new picture or network has other answers: the class goes back to the first prediction
+_HANG_ON_PHOTO = ("class", "versus")
+_HANG_ON_MODEL = ("class", "versus", "layer")
+
+
+# --------------------------------------------------------------------------- picture
+
+
+def photo() -> Photo:
+    """The picture of this session, and the ways to change it: samples, upload, camera, drawing.
+
+    It is kept under one session key, so that every page shows the same; a new one that cannot be read leaves
+    the old in place and says why.
+    """
+    own: Photo | None = st.session_state.get(_PHOTO)
+    first = next(iter(SAMPLES))
+    if link.read("picture", first) == OWN and own is None:
+        st.info("This link was made with a picture of its author's own, which no link carries: here is ours.")
+        link.choose("picture", first)
+    key = link.read_among("picture", {OWN, *SAMPLES}, first, "the picture")
+    shown = own if key == OWN and own is not None else sample_photo(key)
+
+    mine = [Tile(OWN, "Yours", cache.tile_image(own), own.name)] if own else []
+    tiles(
+        "picture tiles",
+        "Picture",
+        [*mine, *cache.sample_tiles()],
+        key,
+        link.chooser("picture", *_HANG_ON_PHOTO),
+        size=64,
+    )
+    turn = st.session_state.setdefault(_TURN, 0)
+    name = f"upload {turn}"
+    st.file_uploader(
+        "Your own picture",
+        key=name,
+        on_change=lambda: _take_upload(name),
+        label_visibility="collapsed",
+        max_upload_size=MAX_BYTES // 10**6,
+    )
+    if trouble := st.session_state.pop(_TROUBLE, None):
+        st.error(plain(trouble), icon=":material/image_not_supported:")
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Camera", icon=":material/photo_camera:", width="stretch"):
+            _camera()
+        if st.button("Draw", icon=":material/draw:", width="stretch"):
+            _draw()
+    _caption(shown)
+    return shown
+
+
+def _caption(shown: Photo) -> None:
+    size = f"{shown.width} × {shown.height} pixels"
+    if shown.sample:
+        sample = SAMPLES[shown.sample]
+        st.caption(f"**{plain(sample.title)}**, {size}. {plain(sample.credit)}")
+    else:
+        st.caption(" ".join([f"**{plain(shown.name)}**, {size}.", *map(plain, shown.notes)]))
+
+
+def _take(taken: Photo) -> None:
+    st.session_state[_PHOTO] = taken
+    link.chooser("picture", *_HANG_ON_PHOTO)(OWN)
+
+
+def _take_upload(name: str) -> None:
+    """Read what was dropped.  The uploader is made anew, so that the same file can be dropped again."""
+    upload = st.session_state[name]
+    if upload is None:
+        return
+    st.session_state[_TURN] += 1
+    try:
+        _take(decode_photo(upload.getvalue(), upload.name))
+    except ExplorerError as error:
+        st.session_state[_TROUBLE] = str(error)
+
+
+@st.dialog("Take a picture")
+def _camera() -> None:
+    st.markdown("The picture stays in this session's memory.")
+    taken = st.camera_input("Camera", label_visibility="collapsed")
+    if taken is None:
+        return
+    try:
+        _take(decode_photo(taken.getvalue(), "Camera.jpg"))
+    except ExplorerError as error:
+        st.error(plain(str(error)))
+        return
+    st.rerun()
+
+
+@st.dialog("Draw a picture", width="medium")
+def _draw() -> None:
+    from streamlit_drawable_canvas import st_canvas  # works inside a running app only
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        stroke = st.slider("Brush", 2, 60, 14, key="brush")
+        ink = st.color_picker("Ink", "#16212a", key="ink")
+        ground = st.color_picker("Paper", "#ffffff", key="paper")
+    canvas = st_canvas(
+        stroke_width=stroke,
+        stroke_color=ink,
+        background_color=ground,
+        width=448,
+        height=448,
+        drawing_mode="freedraw",
+        key="drawing",
+    )
+    if st.button("Use this drawing", type="primary"):
+        if canvas.image_data is None:
+            st.error("There is nothing on the paper yet.")
+            return
+        _take(Photo("Drawing", canvas.image_data[..., :3].astype("uint8")))
+        st.rerun()
+
+
+# --------------------------------------------------------------------------- network
+
+
+def model() -> ModelCard:
+    """The network of this session: always one that is loaded.
+
+    A network whose weights are elsewhere is fetched first, with its progress shown; until it is here, and when
+    it cannot be had, the page goes on with the one it had.
+    """
+    top, below = st.container(), st.container()
+    wanted = link.read_among("model", CATALOGUE, DEFAULT_MODEL, "the network")
+    had: str = st.session_state.setdefault(_IN_USE, DEFAULT_MODEL)
+    with below:
+        if wanted != had:
+            try:
+                if _arrived(card(wanted), had):
+                    had = st.session_state[_IN_USE] = wanted
+            except ExplorerError as error:
+                cache.seat().stop_waiting()
+                link.choose("model", had)
+                wanted = had
+                st.error(
+                    plain(f"{error} The page goes on with {card(had).title}."), icon=":material/cloud_off:"
+                )
+        _describe(card(had))
+    with top:
+        picker(
+            "model picker", "Network", cache.model_options(), wanted, link.chooser("model", *_HANG_ON_MODEL)
+        )
+    return card(had)
+
+
+def _arrived(wanted: ModelCard, had: str) -> bool:
+    """Whether this network is loaded now; while its weights are on their way their progress is shown.
+
+    Raises:
+        ExplorerError: it cannot be had, or its file cannot be used.
+    """
+    if wanted.source != "embedded" and weights.locate(wanted) is None:
+        download = cache.seat().wait_for(wanted)
+        if download.error:
+            raise download.error
+        if download.state == "running":
+            _progress(wanted, had)
+            return False
+    cache.seat().stop_waiting()
+    with st.spinner(f"Loading {plain(wanted.title)} …"):
+        cache.recorder(wanted.key)
+    return True
+
+
+@st.fragment(run_every=0.3)
+def _progress(wanted: ModelCard, had: str) -> None:
+    download = cache.seat().download
+    if download is None or download.state != "running":
+        st.rerun()
+    received, total = download.received / 1e6, max(download.total / 1e6, 1e-6)
+    st.progress(
+        min(received / total, 1.0),
+        text=f"Downloading {plain(wanted.title)}: {received:,.1f} of {total:,.1f} MB",
+    )
+    if st.button("Cancel", icon=":material/close:", key="cancel download"):
+        cache.seat().stop_waiting()
+        link.choose("model", had)
+        st.rerun()
+
+
+def _describe(used: ModelCard) -> None:
+    """The card of the network in small print."""
+    paper = PAPERS[used.paper]
+    figures = [f"{used.parameters / 1e6:,.1f} M parameters"]
+    if used.gmacs is not None:
+        figures.append(f"{used.gmacs:,.2f} G multiply-adds")
+    if used.top1 is not None:
+        figures.append(f"{used.top1:.1f} % right on ImageNet")
+    st.caption(f"{' · '.join(figures)} · [{plain(paper.authors)} {paper.year}]({paper.url})")
+
+
+# --------------------------------------------------------------------------- saliency
+
+
+def method() -> str:
+    """The way a map is made; the key of one of `METHODS`."""
+    key = link.read_among("method", METHODS, next(iter(METHODS)), "the method")
+    name = "method select"
+    st.session_state[name] = key
+    st.selectbox(
+        "Method",
+        list(METHODS),
+        format_func=lambda entry: METHODS[entry].name,
+        key=name,
+        on_change=lambda: link.choose("method", st.session_state[name]),
+    )
+    chosen = METHODS[key]
+    paper = PAPERS[chosen.paper]
+    st.caption(f"{plain(chosen.sentence)} [{plain(paper.citation)}]({paper.url})")
+    return key
+
+
+TOP = 5
+
+
+def classes(card: ModelCard, probabilities: npt.NDArray[np.float32]) -> tuple[int, int | None]:
+    """The class whose map is drawn (the first prediction unless somebody chose), and one to compare with."""
+    order = np.argsort(-probabilities, kind="stable")
+    top = [int(index) for index in order[:TOP]]
+    last = len(probabilities) - 1
+    chosen = link.read_number("class", top[0], 0, last)
+    second: int | None = link.read_number("versus", -1, -1, last)
+    if second in (-1, chosen):
+        second = None
+    more = [index for index in (chosen, second) if index is not None and index not in top]
+    labels = card.labels
+
+    st.markdown("**What it sees**: pick an answer to see what spoke for it.")
+    bars(
+        "predictions",
+        "Predictions",
+        [Bar(index, labels[index], float(probabilities[index])) for index in (*top, *more)],
+        chosen,
+        second,
+        lambda index: _pick_class(index, second),
+        lambda index: link.choose("versus", "" if index is None else str(index)),
+    )
+    name = "class search"
+
+    def searched() -> None:
+        if (index := st.session_state[name]) is not None:
+            _pick_class(index, second)
+            st.session_state[name] = None
+
+    st.selectbox(
+        f"Any of its {card.class_count:,} classes",
+        range(card.class_count),
+        index=None,
+        format_func=labels.__getitem__,
+        key=name,
+        on_change=searched,
+        placeholder=f"Search all {card.class_count:,} classes",
+    )
+    return chosen, second
+
+
+def _pick_class(index: int, second: int | None) -> None:
+    link.choose("class", str(index))
+    if index == second:
+        link.forget("versus")
+
+
+def look() -> Look:
+    """How heat lies on the photograph, as the link or the visitor's hand has it."""
+    usual = Look()
+    return Look(
+        opacity=link.read_number("opacity", usual.opacity, 0, 100),
+        threshold=link.read_number("threshold", usual.threshold, 0, 95),
+        wipe=link.read_number("wipe", usual.wipe, 0, 100),
+        colours=link.read_among("colours", COLOURS, usual.colours, "the colour map"),
+    )
+
+
+def take_look(settled: Mapping[str, float | str]) -> None:
+    """Keep what the viewer's sliders have come to rest at."""
+    for name in ("opacity", "threshold", "wipe", "colours"):
+        link.choose(name, str(settled[name]))

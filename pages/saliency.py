@@ -1,0 +1,39 @@
+"""Where does it look?  A picture in, class activation maps out."""
+
+from __future__ import annotations
+
+from explorer.saliency import SaliencySpec
+from explorer.ui import cache, controls, frame, link, show
+from explorer.ui.components.heat_view import heat_view
+
+left, middle, right = frame.bench()
+with left:
+    photo = controls.photo()
+    card = controls.model()
+    method = controls.method()
+
+usual = cache.recorder(card.key).default.name
+tape = cache.tape(card.key, photo)
+probabilities = tape.probabilities()[0]
+with right:
+    chosen, second = controls.classes(card, probabilities)
+with middle:
+    look = controls.look()
+    layer = link.read_among("layer", tape.layers, usual, "the layer")
+    specs = tuple(SaliencySpec(method, layer, index) for index in (chosen, second) if index is not None)
+    maps = cache.heat(card.key, photo, specs)
+    heat_view(
+        "saliency",
+        cache.photo_file(photo),
+        photo.digest,
+        (photo.height, photo.width),
+        card.preprocessing.view(photo.height, photo.width),
+        [show.pane(card, probabilities, found) for found in maps],
+        max(found.peak for found in maps),
+        look,
+        controls.take_look,
+    )
+    show.filmstrip(card, photo, maps[0], usual, look)
+with right:
+    show.cost(card, photo, tape, maps)
+    show.saliency_downloads(card, photo, maps[0], look)
