@@ -59,7 +59,8 @@ class Preprocessing:
     def tensor(self, pixels: NDArray[np.uint8]) -> Tensor:
         """The network's input, (1, 3, crop, crop) float32, of a photo (H, W, 3) uint8.
 
-        The same numbers, bit by bit, as the `transforms()` of torchvision's weights.
+        The same numbers, bit by bit, as the `transforms()` of torchvision's weights; for a photo more
+        extreme than 16:1 within a level or two of 255, ten at worst.
 
         Raises:
             ImageError: no (H, W, 3) array of uint8, or an empty one.

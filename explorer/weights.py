@@ -112,7 +112,7 @@ def request(card: ModelCard) -> Download:
     The caller has joined it, and owes it one `leave()`.
 
     Raises:
-        WeightsError: `CNN_EXPLORER_HUB` is not an http or https address.
+        WeightsError: `CNN_EXPLORER_HUB` is no address of http or https, or holds a password.
     """
     path = target_folder() / card.file_name
     with _registry:
@@ -256,7 +256,6 @@ class Download:
 
     @property
     def _host(self) -> str:
-        # Without user and password, which an address of one's own may hold.
         return urlsplit(self._url).hostname or "the hub"
 
 
@@ -276,7 +275,12 @@ def hash_prefix(file_name: str) -> str:
 
 def _hub_url(file_name: str) -> str:
     hub = os.environ.get("CNN_EXPLORER_HUB", "").strip() or HUB
-    if urlsplit(hub).scheme not in ("http", "https") or not urlsplit(hub).hostname:
+    parts = urlsplit(hub)
+    if parts.username or parts.password:
+        raise WeightsError(
+            "CNN_EXPLORER_HUB holds a user name or password, but weights come without one only."
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise WeightsError(
             f"CNN_EXPLORER_HUB is “{hub}”, but weights come from http and https addresses only."
         )
