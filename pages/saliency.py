@@ -5,6 +5,7 @@ from __future__ import annotations
 from explorer.saliency import SaliencySpec
 from explorer.ui import cache, controls, frame, link, show
 from explorer.ui.components.heat_view import heat_view
+from explorer.ui.components.photo_store import photo_store
 
 left, middle, right = frame.bench()
 with left:
@@ -22,9 +23,9 @@ with middle:
     layer = link.read_among("layer", tape.layers, usual, "the layer")
     specs = tuple(SaliencySpec(method, layer, index) for index in (chosen, second) if index is not None)
     maps = cache.heat(card.key, photo, specs)
+    photo_store("photo", photo.digest, cache.photo_file(photo))
     heat_view(
         "saliency",
-        cache.photo_file(photo),
         photo.digest,
         (photo.height, photo.width),
         card.preprocessing.view(photo.height, photo.width),

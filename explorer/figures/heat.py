@@ -102,8 +102,8 @@ def overlay(pixels: Bytes, heat: Floats, scale: float, box: CropBox, look: Look)
     height, width = pixels.shape[:2]
     rows, down = _spread(height, box.top, box.height, heat.shape[0])
     columns, across = _spread(width, box.left, box.width, heat.shape[1])
-    strength = down @ heat @ across.T / (scale or np.inf)
-    rgba = tint(strength, look)
+    strength = down @ heat @ across.T / np.float32(scale or np.inf)
+    rgba = tint(strength.astype(np.float32), look)
     mixed = pixels.copy()
     part = mixed[rows, columns]
     alpha = rgba[..., 3:]

@@ -6,6 +6,8 @@ What derives from a visitor's picture is cached for that visitor's session alone
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 import torch
@@ -29,7 +31,7 @@ FILM = 192
 """Side of a picture of the filmstrip, likewise."""
 
 # A photo is known by the digest of its pixels: hashing the pixels on every run would cost more than the run.
-_BY_DIGEST = {Photo: lambda photo: (photo.name, photo.digest)}
+_BY_DIGEST: dict[str | type[Any], Callable[[Any], Any]] = {Photo: lambda photo: (photo.name, photo.digest)}
 
 
 class Seat:

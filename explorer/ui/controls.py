@@ -21,7 +21,8 @@ from explorer.ui.components.picker import picker
 from explorer.ui.components.tiles import Tile, tiles
 
 OWN = "own"
-_PHOTO, _TROUBLE, _TURN, _IN_USE = "own photo", "trouble with a photo", "upload turn", "model in use"
+_PHOTO, _TROUBLE, _TURN = "own photo", "trouble with a photo", "upload turn"
+_IN_USE, _PICKED = "model in use", "model picked"
 # a new picture or network has other answers: the class goes back to the first prediction
 _HANG_ON_PHOTO = ("class", "versus")
 _HANG_ON_MODEL = ("class", "versus", "layer")
@@ -51,7 +52,8 @@ def photo() -> Photo:
         [*mine, *cache.sample_tiles()],
         key,
         link.chooser("picture", *_HANG_ON_PHOTO),
-        size=64,
+        title="Picture",
+        size=54,
     )
     turn = st.session_state.setdefault(_TURN, 0)
     name = f"upload {turn}"
@@ -144,8 +146,8 @@ def _draw() -> None:
 def model() -> ModelCard:
     """The network of this session: always one that is loaded.
 
-    A network whose weights are elsewhere is fetched first, with its progress shown; until it is here, and when
-    it cannot be had, the page goes on with the one it had.
+    A network whose weights are elsewhere is fetched first, with its progress shown; until it is here, and
+    when it cannot be had, the page goes on with the one it had.
     """
     top, below = st.container(), st.container()
     wanted = link.read_among("model", CATALOGUE, DEFAULT_MODEL, "the network")
@@ -155,6 +157,9 @@ def model() -> ModelCard:
             try:
                 if _arrived(card(wanted), had):
                     had = st.session_state[_IN_USE] = wanted
+                    # classes and layers of the old network mean nothing now; those of a link are the new one's
+                    if st.session_state.pop(_PICKED, None) == wanted:
+                        link.forget(*_HANG_ON_MODEL)
             except ExplorerError as error:
                 cache.seat().stop_waiting()
                 link.choose("model", had)
@@ -168,6 +173,11 @@ def model() -> ModelCard:
             "model picker", "Network", cache.model_options(), wanted, link.chooser("model", *_HANG_ON_MODEL)
         )
     return card(had)
+
+
+def _pick_model(key: str) -> None:
+    st.session_state[_PICKED] = key
+    link.choose("model", key)
 
 
 def _arrived(wanted: ModelCard, had: str) -> bool:

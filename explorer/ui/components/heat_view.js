@@ -40,7 +40,7 @@ export const short = (value) => (value === 0 ? "0" : Math.abs(value) >= 0.01 && 
 
 export default function ({ data, parentElement: root, setStateValue }) {
   const view = root.querySelector(".view");
-  const S = (view._state ??= { look: null, sent: null, photoId: null, url: null, timer: 0, probe: null, tables: {} });
+  const S = (view._state ??= { look: null, sent: null, photoId: null, timer: 0, probe: null, tables: {} });
   const [legend, high, output] = [view.querySelector(".legend canvas"), view.querySelector(".high"), view.querySelector("output")];
   const field = (name) => view.querySelector(`[name=${name}]`);
 
@@ -49,8 +49,6 @@ export default function ({ data, parentElement: root, setStateValue }) {
     S.sent = JSON.stringify(data.look);
   }
   if (S.photoId !== data.photoId) {
-    if (S.url) URL.revokeObjectURL(S.url);
-    S.url = URL.createObjectURL(new Blob([data.photo]));
     S.photoId = data.photoId;
     S.probe = null;
   }
@@ -68,7 +66,18 @@ export default function ({ data, parentElement: root, setStateValue }) {
   while (list.children.length < data.panes.length) list.append(make());
   const panes = data.panes.map((pane, index) => ({ ...pane, heat: floats(pane.heat), figure: list.children[index] }));
   panes.forEach(dress);
+  lay();
   paint();
+  window.addEventListener("cnn-explorer-photo", lay);
+
+  // The photograph travels apart from the maps, and may come after them.
+  function lay() {
+    const address = window.cnnExplorerPhotos?.get(data.photoId);
+    for (const { figure } of panes) {
+      const image = figure.querySelector("img");
+      if (address && image.getAttribute("src") !== address) image.src = address;
+    }
+  }
 
   function make() {
     const figure = document.createElement("figure");
@@ -82,8 +91,6 @@ export default function ({ data, parentElement: root, setStateValue }) {
     figure.querySelector(".title").textContent = title;
     figure.querySelector(".note").textContent = note;
     const stage = figure.querySelector(".stage");
-    const image = figure.querySelector("img");
-    if (image.getAttribute("src") !== S.url) image.src = S.url;
     // as large as the column allows, never taller than most of the window, never blown up past use
     stage.style.aspectRatio = `${width} / ${height}`;
     stage.style.width = `min(100%, calc(68vh * ${width / height}), ${Math.max(8 * width, 320)}px)`;
@@ -183,5 +190,8 @@ export default function ({ data, parentElement: root, setStateValue }) {
     view.dataset.painted = panes.map((pane) => pane.title).join(" | ");
   }
 
-  return () => clearTimeout(S.timer);
+  return () => {
+    clearTimeout(S.timer);
+    window.removeEventListener("cnn-explorer-photo", lay);
+  };
 }

@@ -38,7 +38,6 @@ _TABLES = {
 
 def heat_view(
     name: str,
-    photo: bytes,
     photo_id: str,
     shape: tuple[int, int],
     box: CropBox,
@@ -51,8 +50,7 @@ def heat_view(
 
     Args:
         name: key of the instance.
-        photo: the encoded picture (JPEG or PNG).
-        photo_id: changes when the picture does.
+        photo_id: the picture, by its id in the page's `photo_store`.
         shape: height and width of the picture in its own pixels.
         box: the part of the picture that the network was fed.
         panes: one map, or two to compare.
@@ -68,7 +66,6 @@ def heat_view(
     _mount(
         key=name,
         data={
-            "photo": photo,
             "photoId": photo_id,
             "height": shape[0],
             "width": shape[1],

@@ -3,6 +3,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   const group = root.querySelector(".group");
   const slider = root.querySelector(".slider");
   const { tiles } = data;
+  root.querySelector(".name").textContent = data.title;
   group.setAttribute("aria-label", data.label);
   group.style.setProperty("--size", `${data.size}px`);
   group.classList.toggle("row", data.slider);

@@ -30,6 +30,7 @@ def tiles(
     selected: str,
     on_pick: Callable[[str], None],
     *,
+    title: str = "",
     size: int = 72,
     slider: bool = False,
 ) -> None:
@@ -41,6 +42,7 @@ def tiles(
         entries: the tiles in their order.
         selected: key of the chosen tile, or one that none has.
         on_pick: called with the key of a tile that was picked, before the page runs again.
+        title: words above the group; "" for none.
         size: side of a picture in pixels.
         slider: lay the tiles in one row over a slider, for things that have an order.
     """
@@ -53,6 +55,7 @@ def tiles(
         key=name,
         data={
             "label": label,
+            "title": title,
             "tiles": [asdict(entry) for entry in entries],
             "selected": selected,
             "size": size,
