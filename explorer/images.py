@@ -20,15 +20,10 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from explorer.errors import ImageError
-from explorer.picture_files import PictureFile, Unreadable, read
+from explorer.picture_files import MAX_PIXELS_REDUCED, PictureFile, Unreadable, orientation_of, read
 
 MAX_BYTES: Final = 20_000_000
 MAX_SIDE: Final = 2048
-MAX_PIXELS: Final = 40_000_000
-"""Pixels of a picture that the decoder must hold whole: about 500 MB at most while it is read."""
-
-MAX_PIXELS_REDUCED: Final = 120_000_000
-"""Pixels of a sequential JPEG, which is decoded at a half, a quarter or an eighth of its size."""
 
 _LARGE: Final = 4_000_000
 # Memory for one large picture is spared however many visitors send theirs at once.
@@ -61,10 +56,10 @@ class Photo:
             raise ImageError(
                 f"A photo needs uint8 pixels of shape (height, width, 3), not {pixels.dtype} {pixels.shape}."
             )
-        if pixels.flags.writeable or not pixels.flags.c_contiguous:
-            pixels = pixels.copy(order="C")
-            pixels.flags.writeable = False
-            object.__setattr__(self, "pixels", pixels)
+        # A copy: a view could still be written to through the array that it looks at.
+        pixels = pixels.copy(order="C")
+        pixels.flags.writeable = False
+        object.__setattr__(self, "pixels", pixels)
 
     def __reduce__(self) -> tuple[object, ...]:
         # numpy forgets "read-only" in a pickle; the constructor sets it again
@@ -91,7 +86,7 @@ class Photo:
 
 # Names -----------------------------------------------------------------------------------------------
 
-_ZERO_WIDTH_JOINER, _WORD_JOINER = "\u200d", "\u2060"
+_JOINER, _WORD_JOINER = "\u200d", "\u2060"
 
 
 def display_name(name: str, limit: int = 40) -> str:
@@ -105,24 +100,25 @@ def display_name(name: str, limit: int = 40) -> str:
     'holiday-in…2024.jpeg'
     """
     base = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
+    blanks = re.sub(r"\s", " ", base)
     # Emoji are glued by the joiner, the one format character that a name may need.
-    visible = "".join(
-        character
-        for character in re.sub(r"\s+", " ", base)
-        if character == _ZERO_WIDTH_JOINER
-        or unicodedata.category(character)[0] not in "CZ"
-        or character == " "
-    ).strip()
-    if not visible.strip(". " + _ZERO_WIDTH_JOINER):
+    visible = "".join(c for c in blanks if c in {" ", _JOINER} or unicodedata.category(c)[0] not in "CZ")
+    visible = re.sub(" +", " ", visible).strip()
+    if not visible.strip(". " + _JOINER):
         return "picture"
     if len(visible) <= limit:
         return visible
     stem, dot, extension = visible.rpartition(".")
     tail = dot + extension if stem and len(extension) <= 5 else ""
-    stem = visible.removesuffix(tail) if tail else visible
+    stem = visible.removesuffix(tail)
     room = max(2, limit - len(tail) - 1)
-    end = room // 3
-    return f"{stem[: room - end].rstrip()}…{stem[-end:].lstrip()}{tail}" if end else f"{stem[:room]}…{tail}"
+    head, end = stem[: room - room // 3], stem[len(stem) - room // 3 :]
+    # Nothing is glued to the cut: an accent or a joiner would land on the dots.
+    while head.endswith((" ", _JOINER)):
+        head = head[:-1]
+    while end and (end[0] in {" ", _JOINER} or unicodedata.category(end[0])[0] == "M"):
+        end = end[1:]
+    return f"{head}…{end}{tail}"
 
 
 # Every sign that Markdown gives a meaning, with Streamlit's $formulas$, :directives: and ~~strikes~~.
@@ -169,7 +165,7 @@ def _decode(data: bytes, shown: str) -> Photo:
         raise Unreadable(f"has {len(data) / 1e6:,.1f} MB; the limit is {MAX_BYTES // 10**6} MB")
     file = read(data)
     _check_size(file, file.width, file.height)
-    large = file.whole and file.width * file.height > _LARGE
+    large = file.max_pixels < MAX_PIXELS_REDUCED and file.width * file.height > _LARGE
     with _room_for_a_large_one if large else nullcontext():
         try:
             return _develop(file, shown)
@@ -190,13 +186,12 @@ def _decode(data: bytes, shown: str) -> Photo:
 
 def _check_size(file: PictureFile, width: int, height: int) -> None:
     """Refuse a picture by its declared size, before memory is taken for it."""
-    limit = MAX_PIXELS if file.whole else MAX_PIXELS_REDUCED
     if width < 1 or height < 1:
         raise Unreadable(f"declares a size of {width}×{height} pixels")
-    if width * height > limit:
+    if width * height > file.max_pixels:
         raise Unreadable(
             f"declares {width:,}×{height:,} = {width * height / 1e6:,.0f} million pixels; "
-            f"the limit for this {file.kind} is {limit // 10**6} million"
+            f"the limit for this {file.kind} is {file.max_pixels // 10**6} million"
         )
 
 
@@ -213,14 +208,17 @@ def _develop(file: PictureFile, shown: str) -> Photo:
     image.draft(None, target)
     image.load()
     profile = file.profile or image.info.get("icc_profile")
-    orientation = file.orientation
+    # Of AVIF the decoder alone knows the turn, which it tells as EXIF.
+    orientation = orientation_of(image.info.get("exif", b"")) if file.kind == "AVIF" else file.orientation
 
     if image.mode.startswith(("I", "F")):
         image, note = _eight_bit(image)
         notes.append(note)
     elif file.depth > 8:
         notes.append(f"{file.depth}-bit values scaled to 8 bit.")
-    image = image.convert(_working_mode(image))
+    if image.mode != (mode := _working_mode(image)):
+        # not where the mode is right already: Pillow would copy every pixel
+        image = image.convert(mode)
     if image.size != target:
         image = image.resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0)
     image, alpha = _without_alpha(image)
@@ -303,8 +301,12 @@ def _eight_bit(image: Image.Image) -> tuple[Image.Image, str]:
         note = f"Values of {low:,.6g} to {high:,.6g} stretched to 0–255."
     if 0 < lost < values.size:
         note = f"{note} {lost:,} values that are not finite shown black."
+    if high - low > float(np.finfo(np.float32).max):
+        values *= 0.5
+        low, high = low / 2, high / 2
     values -= low
-    values *= 255 / (high - low or 1)
+    values /= high - low or 1
+    values *= 255
     return Image.fromarray(np.rint(values, out=values).astype(np.uint8)), note
 
 

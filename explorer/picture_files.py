@@ -22,6 +22,15 @@ from PIL import (
     WebPImagePlugin,
 )
 
+MAX_PIXELS: Final = 40_000_000
+"""Pixels of a picture that its decoder must hold whole: at most 500 MB while it is read."""
+
+MAX_PIXELS_WEBP: Final = 24_000_000
+"""The same for WebP, whose decoder holds four copies."""
+
+MAX_PIXELS_REDUCED: Final = 120_000_000
+"""Pixels of a sequential JPEG, which is decoded at a half, a quarter or an eighth of its size."""
+
 MAX_PROFILE_BYTES: Final = 4_000_000
 MAX_SCANS: Final = 100
 """Scans of one progressive JPEG: encoders write about ten, and each is a pass over the whole picture."""
@@ -40,8 +49,8 @@ class PictureFile:
 
     `data` is the file without its metadata: no text, position, thumbnail, colour profile or second
     frame reaches the decoder, so none of them can harm it, and none can leak.  `orientation` is the
-    number that a camera notes (1 to 8, EXIF tag 274), `depth` the bits of one channel.  `whole` tells
-    that the decoder must hold every pixel; a sequential JPEG can be decoded small instead.
+    number that a camera notes (1 to 8, EXIF tag 274), `depth` the bits of one channel, `max_pixels` how
+    large the picture may be for its decoder.
     """
 
     kind: str
@@ -52,7 +61,7 @@ class PictureFile:
     orientation: int = UPRIGHT
     profile: bytes | None = None
     depth: int = 8
-    whole: bool = True
+    max_pixels: int = MAX_PIXELS
     notes: tuple[str, ...] = ()
 
 
@@ -133,7 +142,7 @@ def _read_jpeg(data: bytes) -> PictureFile:
             height, width = struct.unpack_from(">HH", payload, 1)
             progressive = marker in PROGRESSIVE
         elif payload.startswith(b"Exif\0\0"):
-            orientation = _orientation(payload[6:])
+            orientation = orientation_of(payload)
         elif payload.startswith(b"ICC_PROFILE\0"):
             parts[payload[12]] = payload[14:]
         elif payload.startswith(b"MPF\0"):
@@ -154,7 +163,7 @@ def _read_jpeg(data: bytes) -> PictureFile:
         height,
         orientation,
         _bounded_profile(profile),
-        whole=progressive or scans > 1,
+        max_pixels=MAX_PIXELS if progressive or scans > 1 else MAX_PIXELS_REDUCED,
         notes=notes,
     )
 
@@ -196,14 +205,13 @@ def _read_png(data: bytes) -> PictureFile:
         elif name == b"iCCP":
             profile = _inflate_profile(payload)
         elif name == b"eXIf":
-            orientation = _orientation(payload)
+            orientation = orientation_of(payload)
         elif name == b"acTL":
             frames = struct.unpack_from(">I", payload)[0]
-        # Pillow compares tRNS of 16 bits with pixels that it has scaled to 8.
-        if name in {b"IHDR", b"PLTE", b"IDAT", b"IEND"} or (name == b"tRNS" and header[8] <= 8):
+        if name in {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS"}:
             if zlib.crc32(chunk[4:-4]) != struct.unpack(">I", chunk[-4:])[0]:
                 raise Unreadable(f"is a damaged PNG: the check sum of its {name.decode()} chunk is wrong")
-            kept.append(chunk)
+            kept.append(_transparency_of_8_bit(payload, header) if name == b"tRNS" else chunk)
     width, height, depth = struct.unpack_from(">IIB", header)
     return PictureFile(
         "PNG",
@@ -215,6 +223,21 @@ def _read_png(data: bytes) -> PictureFile:
         profile,
         depth=depth,
         notes=_frames_note(frames),
+    )
+
+
+def _transparency_of_8_bit(payload: bytes, header: bytes) -> bytes:
+    """The tRNS chunk with its clear colour in 8 bits, as Pillow scales the pixels but not this colour.
+
+    Of 16 bits there is none: what is clear among 65,536 levels cannot be told among 256.
+    """
+    depth, grey = header[8], header[9] == 0
+    if depth == 16:
+        return b""
+    if grey and depth < 8:
+        payload = struct.pack(">H", struct.unpack(">H", payload)[0] * 255 // (2**depth - 1))
+    return (
+        struct.pack(">I", len(payload)) + b"tRNS" + payload + struct.pack(">I", zlib.crc32(b"tRNS" + payload))
     )
 
 
@@ -295,7 +318,7 @@ def _read_webp(data: bytes) -> PictureFile:
         elif name == b"ICCP":
             profile = _bounded_profile(payload)
         elif name == b"EXIF":
-            orientation = _orientation(payload.removeprefix(b"Exif\0\0"))
+            orientation = orientation_of(payload)
         frames += name == b"ANMF"
         at += 8 + length + length % 2
     width, height = size
@@ -307,6 +330,7 @@ def _read_webp(data: bytes) -> PictureFile:
         height,
         orientation,
         profile,
+        max_pixels=MAX_PIXELS_WEBP,
         notes=_frames_note(frames),
     )
 
@@ -366,10 +390,10 @@ def _tiff_directory(data: bytes, offset: int | None = None) -> TiffDirectory:
     return TiffDirectory(data, order, entries, following)
 
 
-def _orientation(exif: bytes) -> int:
+def orientation_of(exif: bytes) -> int:
     """Which way up the camera was held, 1 to 8; upright where the note is damaged (TIFF tag 274)."""
     try:
-        noted = _tiff_directory(exif).integer(274, UPRIGHT)
+        noted = _tiff_directory(exif.removeprefix(b"Exif\0\0")).integer(274, UPRIGHT)
     except (struct.error, LookupError):
         return UPRIGHT
     return noted if 1 <= noted <= 8 else UPRIGHT
@@ -398,7 +422,7 @@ def _read_tiff(data: bytes) -> PictureFile:
         _tiff_of_pixels(directory),
         width,
         height,
-        _orientation(data),
+        orientation_of(data),
         _bounded_profile(directory.raw(34675)),
         depth=directory.integer(258, 1),
         notes=(f"First of {pages} pages.",) if pages > 1 else (),
