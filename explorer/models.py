@@ -342,7 +342,7 @@ def _build_torchvision(card: ModelCard, path: Path) -> nn.Module:
     with _one_builder, _state_dict_of(entry, values):
         try:
             network: nn.Module = zoo.get_model(card.architecture, weights=entry)
-        except RuntimeError as error:
+        except Exception as error:  # the file decides what goes wrong: MNASNet's raises a ValueError
             raise WeightsError(f"{path} does not fit {card.name}: {_first_problem(error)}.") from error
     return network
 
@@ -373,8 +373,8 @@ def _read_values(path: Path) -> dict[str, Tensor]:
     return values
 
 
-def _first_problem(error: RuntimeError) -> str:
+def _first_problem(error: Exception) -> str:
     """What torch complains of first, on one line: it lists every layer."""
-    lines = [line.strip().rstrip(".") for line in str(error).splitlines()]
+    lines = [line.strip().rstrip(".") for line in str(error).splitlines()] or [type(error).__name__]
     problem = lines[1] if len(lines) > 1 else lines[0]
     return problem if len(problem) <= 160 else f"{problem[:160]}…"
