@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Final
+from typing import Final, TypeVar
 
 from PIL import (
     AvifImagePlugin,
@@ -35,8 +35,10 @@ MAX_PROFILE_BYTES: Final = 4_000_000
 MAX_SCANS: Final = 100
 """Scans of one progressive JPEG: encoders write about ten, and each is a pass over the whole picture."""
 
+MAX_PARTS: Final = 100_000
 MAX_PAGES: Final = 10_000
 UPRIGHT: Final = 1
+Part = TypeVar("Part")
 
 
 class Unreadable(Exception):
@@ -47,8 +49,8 @@ class Unreadable(Exception):
 class PictureFile:
     """What a picture file says of itself, read before any pixel is decoded.
 
-    `data` is the file without its metadata: no text, position, thumbnail, colour profile or second
-    frame reaches the decoder, so none of them can harm it, and none can leak.  `orientation` is the
+    `data` is the file without its metadata: no text, position or thumbnail reaches the decoder, and
+    outside AVIF no colour profile, so none of them can harm it, and none can leak.  `orientation` is the
     number that a camera notes (1 to 8, EXIF tag 274), `depth` the bits of one channel, `max_pixels` how
     large the picture may be for its decoder.
     """
@@ -93,7 +95,7 @@ def read(data: bytes) -> PictureFile:
         if known.matches(data):
             try:
                 return known.read(data)
-            except (struct.error, IndexError, ValueError, KeyError) as error:
+            except (struct.error, ArithmeticError, LookupError, TypeError, ValueError) as error:
                 raise Unreadable(f"is a {known.name} file whose header is damaged or cut off") from error
     names = ", ".join(known.name for known in FORMATS[:-1]) + f" or {FORMATS[-1].name}"
     for foreign in FOREIGN:
@@ -110,7 +112,7 @@ FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 PROGRESSIVE: Final = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 # JFIF (APP0) and Adobe's colour transform (APP14) change colours; the other APPn and COM are metadata.
 METADATA: Final = (frozenset(range(0xE0, 0xF0)) - {0xE0, 0xEE}) | {0xFE}
-MARKER: Final = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
+MARKER: Final = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -136,11 +138,11 @@ def _read_jpeg(data: bytes) -> PictureFile:
     notes: tuple[str, ...] = ()
     width = height = scans = 0
     orientation, progressive = UPRIGHT, False
-    for marker, segment in _jpeg_segments(data):
+    for marker, segment in _limited(_jpeg_segments(data)):
         payload = segment[4:]
         if marker in FRAME_HEADERS:
             height, width = struct.unpack_from(">HH", payload, 1)
-            progressive = marker in PROGRESSIVE
+            progressive |= marker in PROGRESSIVE
         elif payload.startswith(b"Exif\0\0"):
             orientation = orientation_of(payload)
         elif payload.startswith(b"ICC_PROFILE\0"):
@@ -197,7 +199,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 def _read_png(data: bytes) -> PictureFile:
     kept, header, profile, frames, orientation = [PNG_SIGNATURE], b"", None, 1, UPRIGHT
-    for name, payload, chunk in _png_chunks(data):
+    for name, payload, chunk in _limited(_png_chunks(data)):
         if name == b"IHDR":
             if header:
                 raise Unreadable("is a damaged PNG: it has two headers")
@@ -253,33 +255,48 @@ def _inflate_profile(payload: bytes) -> bytes | None:
 # GIF -------------------------------------------------------------------------------------------------
 
 
+GIF_EXTENSION, GIF_IMAGE, GIF_END, GIF_CONTROL = 0x21, 0x2C, 0x3B, 0xF9
+
+
+def _gif_blocks(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    """Kind and bytes of each extension and each frame."""
+    while (kind := data[at]) != GIF_END:
+        if kind not in (GIF_EXTENSION, GIF_IMAGE):
+            raise ValueError(f"no GIF block begins with {kind:#x}")
+        head = 2 if kind == GIF_EXTENSION else 11 + _gif_palette_bytes(data[at + 9])
+        end = at + head
+        while data[end]:
+            end += data[end] + 1
+        yield kind, data[at : end + 1]
+        at = end + 1
+
+
 def _read_gif(data: bytes) -> PictureFile:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
-    at = 13 + _gif_palette_bytes(flags)
-    kept, control, frames = [data[:at]], b"", 0
+    start = 13 + _gif_palette_bytes(flags)
+    control, first, frames = b"", b"", 0
     try:
-        while (block := data[at]) != 0x3B:
-            start = at
-            if block == 0x21:
-                at = _gif_blocks_end(data, at + 2)
-                control = data[start:at] if data[start + 1] == 0xF9 else control
-            elif block == 0x2C:
-                left, top, columns, rows, flags = struct.unpack_from("<HHHHB", data, at + 1)
-                at = _gif_blocks_end(data, at + 11 + _gif_palette_bytes(flags))
+        for kind, block in _limited(_gif_blocks(data, start)):
+            if kind == GIF_EXTENSION and block[1] == GIF_CONTROL and not frames:
+                control = block
+            elif kind == GIF_IMAGE:
+                first = first or block
                 frames += 1
-                if frames == 1:
-                    kept += [control, data[start:at], b";"]
-                    # A frame may reach over the canvas, and the decoder then enlarges the canvas.
-                    width, height = max(width, left + columns), max(height, top + rows)
-            else:
-                raise IndexError(f"no GIF block begins with {block:#x}")
-    except (IndexError, struct.error) as error:
-        if not frames:
-            raise Unreadable(f"is cut off or damaged in its first frame, {at:,} bytes in") from error
-    if not frames:
+    except (IndexError, ValueError) as error:
+        # Damage behind the first frame does no harm.
+        if not first:
+            raise Unreadable(f"is cut off or damaged within its {len(data):,} bytes") from error
+    if not first:
         raise Unreadable("is a GIF without a picture")
+    left, top, columns, rows = struct.unpack_from("<HHHH", first, 1)
     return PictureFile(
-        "GIF", GifImagePlugin.GifImageFile, b"".join(kept), width, height, notes=_frames_note(frames)
+        "GIF",
+        GifImagePlugin.GifImageFile,
+        data[:start] + control + first + bytes([GIF_END]),
+        # A frame may reach over the canvas, and the decoder then enlarges the canvas.
+        max(width, left + columns),
+        max(height, top + rows),
+        notes=_frames_note(frames),
     )
 
 
@@ -287,24 +304,30 @@ def _gif_palette_bytes(flags: int) -> int:
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _gif_blocks_end(data: bytes, at: int) -> int:
-    """Where a chain of blocks, each led by its length, ends."""
-    while data[at]:
-        at += data[at] + 1
-    return at + 1
-
-
 # WebP ------------------------------------------------------------------------------------------------
+
+
+WEBP_PIXELS: Final = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
+# The bits that announce a profile, EXIF and XMP.
+WEBP_METADATA: Final = 0x20 | 0x08 | 0x04
+
+
+def _riff_chunks(data: bytes, total: int) -> Iterator[tuple[bytes, bytes]]:
+    """Name and payload of each chunk behind the header."""
+    at = 12
+    while at + 8 <= total:
+        name, length = struct.unpack_from("<4sI", data, at)
+        yield name, data[at + 8 : at + 8 + length]
+        at += 8 + length + length % 2
 
 
 def _read_webp(data: bytes) -> PictureFile:
     total = 8 + struct.unpack_from("<I", data, 4)[0]
     if len(data) < total:
         raise Unreadable(f"is cut off after {len(data):,} of {total:,} bytes")
-    size, profile, orientation, frames, at = (0, 0), None, UPRIGHT, 0, 12
-    while at + 8 <= total:
-        name, length = struct.unpack_from("<4sI", data, at)
-        payload = data[at + 8 : at + 8 + length]
+    size, profile, orientation, frames = (0, 0), None, UPRIGHT, 0
+    kept = [b"WEBP"]
+    for name, payload in _limited(_riff_chunks(data, total)):
         if name == b"VP8X":
             size = (
                 1 + int.from_bytes(payload[4:7], "little"),
@@ -320,12 +343,15 @@ def _read_webp(data: bytes) -> PictureFile:
         elif name == b"EXIF":
             orientation = orientation_of(payload)
         frames += name == b"ANMF"
-        at += 8 + length + length % 2
+        if name == b"VP8X":
+            payload = bytes([payload[0] & ~WEBP_METADATA]) + payload[1:]
+        if name in WEBP_PIXELS:
+            kept.append(name + struct.pack("<I", len(payload)) + payload + b"\0" * (len(payload) % 2))
     width, height = size
     return PictureFile(
         "WebP",
         WebPImagePlugin.WebPImageFile,
-        data,
+        b"RIFF" + struct.pack("<I", sum(map(len, kept))) + b"".join(kept),
         width,
         height,
         orientation,
@@ -430,12 +456,16 @@ def _read_tiff(data: bytes) -> PictureFile:
 
 
 def _tiff_pages(directory: TiffDirectory) -> int:
-    """How many pages follow each other; a chain that bites its tail ends there."""
+    """How many pages follow each other; a chain that bites its tail, or leaves the file, ends there."""
     seen: set[int] = set()
-    while directory.following and directory.following not in seen and len(seen) < MAX_PAGES:
-        seen.add(directory.following)
+    following = directory.following
+    while following and following not in seen and len(seen) < MAX_PAGES:
+        seen.add(following)
         try:
-            directory = _tiff_directory(directory.data, directory.following)
+            (entries,) = struct.unpack_from(f"{directory.order}H", directory.data, following)
+            (following,) = struct.unpack_from(
+                f"{directory.order}I", directory.data, following + 2 + 12 * entries
+            )
         except struct.error:
             break
     return 1 + len(seen)
@@ -513,26 +543,39 @@ def _brands(data: bytes) -> set[bytes]:
     return {listed[at : at + 4] for at in range(0, len(listed), 4) if at != 4}
 
 
-def _read_avif(data: bytes) -> PictureFile:
+def _boxes(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and end of each box of an ISO media file."""
     at = 0
-    start = end = len(data)
     while at + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
-        if name == b"meta":
-            start, end = at, at + length
-            break
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", data, at + 8)
         if length < 8:
-            break
+            return
+        yield name, at, at + length
         at += length
-    meta = data[start:end]
+
+
+def _read_avif(data: bytes) -> PictureFile:
+    spans = (slice(start, end) for name, start, end in _limited(_boxes(data)) if name == b"meta")
+    within = next(spans, slice(0, 0))
+    meta = data[within]
     sizes = [struct.unpack(">II", found[1]) for found in re.finditer(rb"ispe\0{4}(.{8})", meta, re.DOTALL)]
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(1, 1))
     # Pillow reads EXIF on opening; renamed, the item is skipped.  The turn that counts is the box irot.
-    unread = data[:start] + meta.replace(b"Exif", b"skip") + data[end:]
+    unread = data[: within.start] + meta.replace(b"Exif", b"skip") + data[within.stop :]
     return PictureFile("AVIF", AvifImagePlugin.AvifImageFile, unread, width, height)
 
 
 # What is common --------------------------------------------------------------------------------------
+
+
+def _limited(parts: Iterator[Part]) -> Iterator[Part]:
+    """The same parts; a file of a million tiny ones would keep the reader busy for seconds."""
+    for number, part in enumerate(parts):
+        if number == MAX_PARTS:
+            raise Unreadable(f"is made of more than {MAX_PARTS:,} parts")
+        yield part
 
 
 def _frames_note(frames: int) -> tuple[str, ...]:

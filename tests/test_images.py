@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -862,14 +863,59 @@ def test_text_and_profiles_that_inflate_without_bound_are_not_inflated(name: byt
     packed = zlib.compress(bytes(70_000_000), 9)
     payload = {b"zTXt": b"a\0\0", b"iTXt": b"a\0\1\0\0\0", b"iCCP": b"a\0\0"}[name] + packed
     data = png_with(name, payload)
-    start = time.perf_counter()
+    start = time.process_time()
     assert np.array_equal(decoded(data), NOISE)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 2
 
 
 def test_a_jpeg_of_endless_scans_is_refused() -> None:
     assert decoded(jpeg_of_scans(20)).shape == (8, 8, 3)
     assert re.search(r"JPEG of 1,\d\d\d scans; the limit is 100", refusal(jpeg_of_scans(1000)))
+
+
+def overlapping_pages() -> bytes:
+    """A TIFF of 10,000 directories of 60,000 entries each, laid over one another."""
+    head = bytearray(encode(NOISE, "TIFF"))
+    directory = struct.unpack_from("<I", head, 4)[0]
+    struct.pack_into("<I", head, directory + 2 + 12 * struct.unpack_from("<H", head, directory)[0], len(head))
+    at, entries, pages = len(head), 60_000, 10_000
+    body = bytearray(2 + 12 * entries + 6 * pages)
+    for page in range(pages):
+        struct.pack_into("<H", body, 6 * page, entries)
+        struct.pack_into("<I", body, 6 * page + 2 + 12 * entries, at + 6 * (page + 1))
+    return bytes(head + body)
+
+
+def after(data: bytes, at: int, filling: bytes) -> bytes:
+    return data[:at] + filling + data[at:]
+
+
+GIF = encode(palette_image(), "GIF")
+GIF_BODY = 13 + 3 * 2 ** ((GIF[10] & 7) + 1)
+
+# Files up to 20 MB that hold a small picture and very many of something.
+HOARDS: dict[str, Callable[[], bytes]] = {
+    "JPEG segments": lambda: after(encode(NOISE, "JPEG"), 2, b"\xff\xfe\0\2" * 4_000_000),
+    "JPEG filling": lambda: after(encode(NOISE, "JPEG"), 2, b"\xff" * 19_000_000),
+    "PNG chunks": lambda: after(encode(NOISE, "PNG"), 33, png_chunk(b"none", b"") * 1_500_000),
+    "GIF extensions": lambda: after(GIF, GIF_BODY, b"\x21\xfe\0" * 6_000_000),
+    "GIF blocks": lambda: after(GIF, GIF_BODY, b"\x21\xfe" + b"\1a" * 9_000_000 + b"\0"),
+    "WebP chunks": lambda: patched(
+        webp := encode(NOISE, "WEBP") + (b"none" + bytes(4)) * 2_000_000, 4, "<I", len(webp) - 8
+    ),
+    "AVIF boxes": lambda: iso_file(b"avif")[:20] + struct.pack(">I4s", 8, b"free") * 2_000_000,
+    "TIFF pages": overlapping_pages,
+}
+
+
+@pytest.mark.parametrize("kind", HOARDS)
+def test_very_many_parts_take_no_time(kind: str) -> None:
+    data = HOARDS[kind]()
+    assert len(data) < images.MAX_BYTES
+    start = time.process_time()
+    with contextlib.suppress(ImageError):
+        assert decoded(data).shape == NOISE.shape
+    assert time.process_time() - start < 5
 
 
 def test_a_tile_larger_than_its_picture_is_refused() -> None:
@@ -973,6 +1019,7 @@ SEEDS: dict[str, bytes] = {
         Image.fromarray(NOISE), "PNG", save_all=True, append_images=[Image.fromarray(255 - NOISE)]
     ),
     "PNG 16": MODES["PNG I;16"][0],
+    "PNG 2": MODES["PNG 2-bit, one clear value"][0],
     "WebP": encode(np.dstack([NOISE, ALPHA]), "WEBP", exif=exif_of(8)),
     "GIF": encode(palette_image(), "GIF", save_all=True, append_images=[Image.fromarray(GREY)]),
     "AVIF": encode(QUARTERS, "AVIF", exif=exif_of(5)),
@@ -1094,6 +1141,7 @@ def test_nothing_but_pixels_is_handed_to_the_decoder() -> None:
         encode(NOISE, "PNG", pnginfo=notes, exif=exif.tobytes()),
         encode(NOISE, "JPEG", comment=secret, exif=exif.tobytes()),
         encode(palette_image(), "GIF", comment=secret),
+        encode(NOISE, "WEBP", exif=exif.tobytes(), xmp=secret),
     ):
         assert secret in data
         assert secret not in picture_files.read(data).data
