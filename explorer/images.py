@@ -233,7 +233,9 @@ def _develop(file: PictureFile, shown: str) -> Photo:
         image = image.transpose(_UPRIGHT[orientation])
         notes.append("Turned upright as the camera noted.")
     if target != (width, height):
-        notes.append(f"Reduced from {width}×{height} to {target[0]}×{target[1]}.")
+        # from 5 on the camera lay on its side
+        before = (height, width) if orientation >= 5 else (width, height)
+        notes.append(f"Reduced from {before[0]}×{before[1]} to {image.width}×{image.height}.")
     return Photo(shown, np.asarray(image), notes=tuple(filter(None, notes)))
 
 

@@ -25,8 +25,8 @@ from PIL import (
 MAX_PIXELS: Final = 40_000_000
 """Pixels of a picture that its decoder must hold whole: at most 500 MB while it is read."""
 
-MAX_PIXELS_WEBP: Final = 24_000_000
-"""The same for WebP, whose decoder holds four copies."""
+MAX_PIXELS_COPIED: Final = 24_000_000
+"""The same for WebP and AVIF, whose decoders hold three or four copies."""
 
 MAX_PIXELS_REDUCED: Final = 120_000_000
 """Pixels of a sequential JPEG, which is decoded at a half, a quarter or an eighth of its size."""
@@ -356,7 +356,7 @@ def _read_webp(data: bytes) -> PictureFile:
         height,
         orientation,
         profile,
-        max_pixels=MAX_PIXELS_WEBP,
+        max_pixels=MAX_PIXELS_COPIED,
         notes=_frames_note(frames),
     )
 
@@ -564,7 +564,9 @@ def _read_avif(data: bytes) -> PictureFile:
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(1, 1))
     # Pillow reads EXIF on opening; renamed, the item is skipped.  The turn that counts is the box irot.
     unread = data[: within.start] + meta.replace(b"Exif", b"skip") + data[within.stop :]
-    return PictureFile("AVIF", AvifImagePlugin.AvifImageFile, unread, width, height)
+    return PictureFile(
+        "AVIF", AvifImagePlugin.AvifImageFile, unread, width, height, max_pixels=MAX_PIXELS_COPIED
+    )
 
 
 # What is common --------------------------------------------------------------------------------------

@@ -522,6 +522,7 @@ def test_a_reduced_picture_is_turned_by_its_own_sides() -> None:
     upright = np.resize(QUARTERS, (48, 4000, 3))
     photo = decode_photo(encode(as_stored(upright, 6), "PNG", exif=exif_of(6)), "x")
     assert (photo.width, photo.height) == (2048, 25)
+    assert photo.notes[-1] == "Reduced from 4000×48 to 2048×25."
 
 
 # Colour profiles -------------------------------------------------------------------------------------
@@ -992,12 +993,19 @@ def test_a_jpeg_of_48_million_pixels_takes_less_than_its_pixels(tmp_path: Path) 
 
 
 @in_linux
-def test_the_largest_picture_stays_within_500_mib(tmp_path: Path) -> None:
-    columns, rows = 5000, picture_files.MAX_PIXELS // 5000
-    growth, said = decoded_apart(
-        encode(Image.new("RGBA", (columns, rows), (9, 99, 199, 99)), "PNG"), tmp_path
-    )
-    assert said == "1280×2048"
+@pytest.mark.parametrize(
+    ("kind", "options", "pixels"),
+    [
+        ("PNG", {"compress_level": 1}, picture_files.MAX_PIXELS),
+        ("WEBP", {"quality": 1, "method": 0}, picture_files.MAX_PIXELS_COPIED),
+    ],
+)
+def test_the_largest_picture_stays_within_500_mib(
+    kind: str, options: dict[str, object], pixels: int, tmp_path: Path
+) -> None:
+    image = Image.new("RGBA", (4000, pixels // 4000), (9, 99, 199, 99))
+    growth, said = decoded_apart(encode(image, kind, **options), tmp_path)
+    assert said.endswith("×2048")
     assert growth < 500
 
 
