@@ -255,9 +255,11 @@ def build_network(card: ModelCard, file: Path | None) -> nn.Module:
         file: its weights; None for those that are installed with the app.
 
     Raises:
-        WeightsError: the file is damaged, or does not fit the network.
+        WeightsError: the file is missing or damaged, or does not fit the network.
     """
-    path = file or _embedded_file()
+    path = _embedded_file() if file is None and card.source == "embedded" else file
+    if path is None:
+        raise WeightsError(f"{card.title} needs {card.file_name}, which is missing.")
     build = _build_embedded if card.source == "embedded" else _build_torchvision
     network = build(card, path)
     values = network.state_dict()
@@ -336,11 +338,11 @@ def _build_torchvision(card: ModelCard, path: Path) -> nn.Module:
     """
     entry = zoo.get_model_weights(card.architecture)[card.weights]
     values = _read_values(path)
-    if not entry.meta["categories"]:
-        for value in values.values():
-            value.nan_to_num_(nan=0.0)
     with _one_builder, _state_dict_of(entry, values):
         try:
+            if not entry.meta["categories"]:  # see _FEATURES_NOTE
+                for name in (name for name in values if name.startswith("classifier.")):
+                    values[name].nan_to_num_(nan=0.0)
             network: nn.Module = zoo.get_model(card.architecture, weights=entry)
         except Exception as error:  # the file decides what goes wrong: MNASNet's raises a ValueError
             raise WeightsError(f"{path} does not fit {card.name}: {_first_problem(error)}.") from error

@@ -308,7 +308,8 @@ class TestBuilding:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         card = CATALOGUE["vgg16.IMAGENET1K_FEATURES"]
-        small = {"features.0.weight": torch.ones(1), "classifier.0.weight": torch.full((2,), float("nan"))}
+        nothing = torch.full((2,), float("nan"))
+        small = {"features.0.weight": nothing, "classifier.0.weight": nothing.clone()}
         torch.save(small, folder / card.file_name)
         taken: dict[str, Tensor] = {}
 
@@ -319,7 +320,13 @@ class TestBuilding:
         monkeypatch.setattr(zoo, "get_model", builder)
         models.build_network(card, folder / card.file_name)
         assert taken["classifier.0.weight"].tolist() == [0, 0]
-        assert taken["features.0.weight"].tolist() == [1]
+        assert taken["features.0.weight"].isnan().all()  # of a damaged file: refused later
+
+    def test_features_that_share_one_number_are_refused(self, folder: Path) -> None:
+        card = CATALOGUE["vgg16.IMAGENET1K_FEATURES"]
+        torch.save({"classifier.0.weight": torch.zeros(1).expand(10**10)}, folder / card.file_name)
+        with pytest.raises(WeightsError, match="does not fit VGG-16"):
+            models.build_network(card, folder / card.file_name)
 
     def test_embedded_network_is_ready_and_pads_as_tensorflow_does(self) -> None:
         network = models.build_network(EMBEDDED, None)
@@ -330,6 +337,10 @@ class TestBuilding:
         own = torch.load(models._embedded_file(), weights_only=True)
         for ours, theirs in zip(network.state_dict().values(), own.values(), strict=True):
             assert torch.equal(ours, theirs)
+
+    def test_network_of_torchvision_without_a_file_says_which(self) -> None:
+        with pytest.raises(WeightsError, match="ResNet-50 · IMAGENET1K_V2 needs resnet50-11ad3fa6"):
+            models.build_network(CATALOGUE["resnet50.IMAGENET1K_V2"], None)
 
     def test_embedded_network_takes_no_other_file(self, tmp_path: Path) -> None:
         torch.save({"conv": torch.zeros(3, 3)}, tmp_path / "other.pth")

@@ -293,6 +293,10 @@ class TestFailure:
         failure()
         assert not (folder / NAME).exists()
 
+    def test_redirection_to_ftp_is_not_followed(self, folder: Path, hub: Hub) -> None:
+        hub.answers[NAME] = hubs.redirect(hubs.refused_address().replace("http", "ftp"))
+        assert "127.0.0.1 cannot be reached (unknown url type: ftp)" in failure()
+
     @pytest.mark.parametrize("address", ["ftp://mirror/models", "file:///srv/models", "mirror", "https://"])
     def test_hub_elsewhere_than_on_the_web_is_refused(
         self, folder: Path, address: str, monkeypatch: pytest.MonkeyPatch
