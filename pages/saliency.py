@@ -23,6 +23,7 @@ with middle:
     layer = link.read_among("layer", tape.layers, usual, "the layer")
     specs = tuple(SaliencySpec(method, layer, index) for index in (chosen, second) if index is not None)
     maps = cache.heat(card.key, photo, specs)
+    scale = max(found.peak for found in maps)
     photo_store("photo", photo.digest, cache.photo_file(photo))
     heat_view(
         "saliency",
@@ -30,11 +31,11 @@ with middle:
         (photo.height, photo.width),
         card.preprocessing.view(photo.height, photo.width),
         [show.pane(card, probabilities, found) for found in maps],
-        max(found.peak for found in maps),
+        scale,
         look,
         controls.take_look,
     )
     show.filmstrip(card, photo, maps[0], usual, look)
 with right:
     show.cost(card, photo, tape, maps)
-    show.saliency_downloads(card, photo, maps[0], look)
+    show.saliency_downloads(card, photo, maps[0], scale, look)

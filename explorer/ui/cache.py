@@ -164,10 +164,3 @@ def film(
         )
         for one in found
     ]
-
-
-def overlay_file(model: str, photo: Photo, spec: SaliencySpec, look: Look) -> bytes:
-    """The map over the photo at the photo's own resolution, PNG; made when somebody asks for it."""
-    (found,) = heat(model, photo, (spec,))
-    box = card(model).preprocessing.view(photo.height, photo.width)
-    return png(overlay(photo.pixels, found.heat, found.peak, box, look))

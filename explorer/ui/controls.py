@@ -21,6 +21,9 @@ from explorer.ui.components.picker import picker
 from explorer.ui.components.tiles import Tile, tiles
 
 OWN = "own"
+DRAWING = 448
+"""Side of the drawing paper in pixels: twice what most networks are fed."""
+
 _PHOTO, _TROUBLE, _TURN = "own photo", "trouble with a photo", "upload turn"
 _IN_USE, _PICKED = "model in use", "model picked"
 # a new picture or network has other answers: the class goes back to the first prediction
@@ -127,16 +130,18 @@ def _draw() -> None:
         stroke_width=stroke,
         stroke_color=ink,
         background_color=ground,
-        width=448,
-        height=448,
+        width=DRAWING,
+        height=DRAWING,
         drawing_mode="freedraw",
+        return_image_data=True,
         key="drawing",
     )
     if st.button("Use this drawing", type="primary"):
-        if canvas.image_data is None:
+        if canvas.image_bytes is None:
             st.error("There is nothing on the paper yet.")
             return
-        _take(Photo("Drawing", canvas.image_data[..., :3].astype("uint8")))
+        # what a browser sends as a drawing is no more to be trusted than an uploaded file
+        _take(decode_photo(canvas.image_bytes, "Drawing"))
         st.rerun()
 
 
@@ -157,7 +162,7 @@ def model() -> ModelCard:
             try:
                 if _arrived(card(wanted), had):
                     had = st.session_state[_IN_USE] = wanted
-                    # classes and layers of the old network mean nothing now; those of a link are the new one's
+                    # classes and layers of the old network mean nothing now; a link's are the new one's
                     if st.session_state.pop(_PICKED, None) == wanted:
                         link.forget(*_HANG_ON_MODEL)
             except ExplorerError as error:
@@ -169,9 +174,7 @@ def model() -> ModelCard:
                 )
         _describe(card(had))
     with top:
-        picker(
-            "model picker", "Network", cache.model_options(), wanted, link.chooser("model", *_HANG_ON_MODEL)
-        )
+        picker("model picker", "Network", cache.model_options(), wanted, _pick_model)
     return card(had)
 
 

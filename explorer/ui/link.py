@@ -54,18 +54,26 @@ def read_among(name: str, known: Collection[str], default: str, what: str) -> st
     value = read(name, default) or default
     if value in known:
         return value
-    st.warning(f"The link asks for {what} `{value[:60]}`, which does not exist here; this is `{default}`.")
+    _complain(f"The link asks for {what} {value[:60]}, which does not exist here; this is {default}.")
     choose(name, default)
     return default
 
 
 def read_number(name: str, default: int, lowest: int, highest: int) -> int:
-    """A whole number within its limits; anything else in the address counts as `default`."""
-    text = read(name, str(default))
-    if text.lstrip("-").isdecimal() and lowest <= int(text) <= highest:
+    """A whole number within its limits; for anything else a sentence says so and `default` is taken."""
+    text = read(name) or str(default)
+    if text.removeprefix("-").isdecimal() and lowest <= int(text) <= highest:
+        st.session_state[_RUN][name] = str(default)
         return int(text)
-    choose(name, str(default))
+    _complain(f"The link's {name} {text[:60]} is outside {lowest}–{highest}; this is {default}.")
+    forget(name)
     return default
+
+
+def _complain(sentence: str) -> None:
+    from explorer.images import plain  # brings numpy and Pillow: not before the server is up
+
+    st.warning(plain(sentence), icon=":material/link_off:")
 
 
 def write() -> None:

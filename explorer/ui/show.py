@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from explorer.figures.heat import Look
+from explorer.figures.heat import Look, overlay
 from explorer.figures.pictures import png
 from explorer.images import Photo, plain
 from explorer.models import ModelCard
@@ -76,16 +76,17 @@ def cost(card: ModelCard, photo: Photo, tape: Tape, maps: Sequence[Saliency]) ->
         st.info(plain(tape.note))
 
 
-def saliency_downloads(card: ModelCard, photo: Photo, found: Saliency, look: Look) -> None:
+def saliency_downloads(card: ModelCard, photo: Photo, found: Saliency, scale: float, look: Look) -> None:
     """The overlay, the raw map, and code that draws the map again with public packages."""
     spec = found.spec
+    box = card.preprocessing.view(photo.height, photo.width)
     stem = _file_stem(
         photo.sample or photo.name.rpartition(".")[0] or photo.name, card.labels[spec.class_index]
     )
     with st.expander("Take it home", icon=":material/download:"):
         st.download_button(
             "Overlay as PNG",
-            lambda: cache.overlay_file(card.key, photo, spec, look),
+            lambda: png(overlay(photo.pixels, found.heat, scale, box, look)),
             f"{stem}.png",
             "image/png",
             on_click="ignore",

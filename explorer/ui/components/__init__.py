@@ -13,5 +13,6 @@ FOLDER = Path(__file__).parent
 
 def register(name: str) -> Callable[..., Any]:
     """The mounting function of the component whose files are `name`.html, .css and .js in this folder."""
-    html, css, js = ((FOLDER / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
+    kinds = ("html", "css", "js")
+    html, css, js = ((FOLDER / f"{name}.{kind}").read_text(encoding="utf-8") for kind in kinds)
     return st.components.v2.component(f"cnn_explorer_{name}", html=html, css=css, js=js)

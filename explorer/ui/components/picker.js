@@ -13,11 +13,12 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   let shown = [];
   let here = -1;
 
-  const words = (text) => text.toLowerCase().normalize("NFKD").split(/[\s\-_·,.]+/).filter(Boolean);
+  // “resnet 50”, “ResNet-50” and “resnet50” are one wish
+  const dense = (text) => text.toLowerCase().replace(/[\s\-_·]+/g, "");
+  const words = (text) => text.split(/\s+/).map(dense).filter(Boolean);
   const matches = (option, wanted) => {
-    const text = `${option.title} ${option.group} ${option.detail} ${option.badge} ${option.key}`.toLowerCase();
-    const dense = text.replace(/[\s\-_]+/g, "");
-    return wanted.every((word) => text.includes(word) || dense.includes(word));
+    const text = dense(`${option.title} ${option.group} ${option.key} ${option.detail} ${option.badge}`);
+    return wanted.every((word) => text.includes(word));
   };
 
   function fill() {
