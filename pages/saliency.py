@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from explorer.saliency import SaliencySpec
-from explorer.ui import cache, controls, frame, link, show
+from explorer.ui import cache, controls, frame, show
 from explorer.ui.components.heat_view import heat_view
 from explorer.ui.components.photo_store import photo_store
 
@@ -13,14 +13,14 @@ with left:
     card = controls.model()
     method = controls.method()
 
-usual = cache.recorder(card.key).default.name
+recorder = cache.recorder(card.key)
 tape = cache.tape(card.key, photo)
 probabilities = tape.probabilities()[0]
 with right:
     chosen, second = controls.classes(card, probabilities)
 with middle:
     look = controls.look()
-    layer = link.read_among("layer", tape.layers, usual, "the layer")
+    layer = controls.layer(recorder)
     specs = tuple(SaliencySpec(method, layer, index) for index in (chosen, second) if index is not None)
     maps = cache.heat(card.key, photo, specs)
     scale = max(found.peak for found in maps)
@@ -35,7 +35,8 @@ with middle:
         look,
         controls.take_look,
     )
-    show.filmstrip(card, photo, maps[0], usual, look)
 with right:
     show.cost(card, photo, tape, maps)
     show.saliency_downloads(card, photo, maps[0], scale, look)
+with middle:  # last: the film takes longest, and all else is on screen by then
+    show.filmstrip(card, photo, maps[0], recorder.default.name, look)

@@ -82,17 +82,25 @@ def recorder(model: str) -> Recorder:
     return made
 
 
-@st.cache_resource(scope="session", max_entries=2, show_spinner=False, hash_funcs=_BY_DIGEST)
-def tape(model: str, photo: Photo) -> Tape:
-    """One forward pass of a photo, recorded at every stage; the last two of a session."""
-    x = card(model).preprocessing.tensor(photo.pixels)
-    return desk().record(recorder(model), x, owner=seat().owner)
+@st.cache_resource(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def tape(model: str, photo: Photo, every_stage: bool = False) -> Tape:
+    """One forward pass of a photo; the last four of a session, in memory that `recording` bounds for all.
+
+    By default gradients reach the usual layer alone: such tapes are small, and forwards of several sessions
+    share a batch.  The film of all stages has one of its own, recorded when the large map is on screen: in a
+    class that clicks at once everybody sees that map first.
+    """
+    taps = recorder(model)
+    layers = None if every_stage else [taps.default.name]
+    return desk().record(taps, card(model).preprocessing.tensor(photo.pixels), layers, owner=seat().owner)
 
 
 @st.cache_data(scope="session", max_entries=256, show_spinner=False, hash_funcs=_BY_DIGEST)
 def heat(model: str, photo: Photo, specs: tuple[SaliencySpec, ...]) -> list[Saliency]:
     """Maps of one photo, for several classes or layers in one backward pass."""
-    return desk().run(saliency.explain_all, tape(model, photo), specs, owner=seat().owner)
+    usual = recorder(model).default.name
+    recorded = tape(model, photo, every_stage=any(spec.layer != usual for spec in specs))
+    return desk().run(saliency.explain_all, recorded, specs, owner=seat().owner)
 
 
 @st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
@@ -131,15 +139,6 @@ def model_options() -> list[Option]:
     ]
 
 
-def dry_run(model: str, photo: Photo) -> None:
-    """One whole pass, forward and back, before the first visitor's: the first of each kind is slow."""
-    sample_tiles()
-    recorded = desk().record(recorder(model), card(model).preprocessing.tensor(photo.pixels), owner="warm-up")
-    best = int(recorded.probabilities()[0].argmax())
-    specs = [SaliencySpec("grad_cam", layer, best) for layer in recorded.layers]
-    desk().run(saliency.explain_all, recorded, specs, owner="warm-up")
-
-
 @st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
 def fed_picture(model: str, photo: Photo) -> bytes:
     """The picture as the network was given it, PNG."""
@@ -151,8 +150,8 @@ def film(
     model: str, photo: Photo, method: str, class_index: int, colours: str
 ) -> list[tuple[str, tuple[int, int], str]]:
     """Name, grid and picture (a data URI) of every stage's map, shallow to deep, each on its own scale."""
-    layers = tape(model, photo).layers
-    found = heat(model, photo, tuple(SaliencySpec(method, layer, class_index) for layer in layers))
+    stages = recorder(model).stages
+    found = heat(model, photo, tuple(SaliencySpec(method, stage.name, class_index) for stage in stages))
     small = thumbnail(card(model).preprocessing.image(photo.pixels), FILM)
     whole = CropBox(0, 0, *small.shape[:2])
     look = Look(opacity=85, colours=colours)
@@ -164,3 +163,15 @@ def film(
         )
         for one in found
     ]
+
+
+def dry_run(model: str, photo: Photo) -> None:
+    """What the first visitor would wait for: the first pass of each kind, forward and back, is slow."""
+    sample_tiles()
+    taps = recorder(model)
+    x = card(model).preprocessing.tensor(photo.pixels)
+    for layers in ([taps.default.name], None):
+        recorded = desk().record(taps, x, layers, owner="warm-up")
+        best = int(recorded.probabilities()[0].argmax())
+        specs = [SaliencySpec("grad_cam", layer, best) for layer in recorded.layers]
+        desk().run(saliency.explain_all, recorded, specs, owner="warm-up")

@@ -13,6 +13,7 @@ from explorer.errors import ExplorerError
 from explorer.figures.heat import COLOURS, Look
 from explorer.images import MAX_BYTES, SAMPLES, Photo, decode_photo, plain, sample_photo
 from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard, card
+from explorer.recording import Recorder
 from explorer.references import PAPERS
 from explorer.saliency import METHODS
 from explorer.ui import cache, link
@@ -298,6 +299,12 @@ def _pick_class(index: int, second: int | None) -> None:
     link.choose("class", str(index))
     if index == second:
         link.forget("versus")
+
+
+def layer(recorder: Recorder) -> str:
+    """The layer whose map is drawn large: the film chooses it, the usual one to begin with."""
+    names = [stage.name for stage in recorder.stages]
+    return link.read_among("layer", names, recorder.default.name, "the layer")
 
 
 def look() -> Look:
