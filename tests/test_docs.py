@@ -65,7 +65,7 @@ def test_pictures_of_every_page_are_kept():
     for room in ROOMS:
         for theme in ("light", "dark"):
             for width in (1440, 800):
-                name = f"{room.path or 'home'}-{theme}-{width}.png"
+                name = f"{room.path or 'home'}-{theme}-{width}.jpg"
                 assert (ROOT / "assets" / "screenshots" / name).is_file(), f"`make screenshots` makes {name}"
             if room.path:
-                assert (ROOT / "assets" / "rooms" / f"{room.path}-{theme}.png").is_file()
+                assert (ROOT / "assets" / "rooms" / f"{room.path}-{theme}.jpg").is_file()

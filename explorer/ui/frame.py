@@ -17,13 +17,14 @@ STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 
 @dataclass(frozen=True)
 class Room:
-    """One page: where it stands, what it asks, and the sentence under its title."""
+    """One page: where it stands, what it asks, the sentence under its title, and what one can do there."""
 
     path: str
     title: str
     sentence: str
     section: str
     icon: str
+    points: tuple[str, ...] = ()
 
     @property
     def file(self) -> Path:
@@ -44,6 +45,12 @@ ROOMS = (
         "Give a network a picture, pick one of its answers, and see which parts of the picture spoke for it.",
         "Saliency",
         ":material/center_focus_strong:",
+        (
+            "Drop a photo, take one, draw one, or begin with the cat.",
+            "Click any of the network's answers: the map is for that one. Lay two side by side.",
+            "Slide from the first layers to the last; choose among 116 pretrained networks.",
+            "Take the overlay, the numbers and the code home, or send the link.",
+        ),
     ),
 )
 
@@ -101,20 +108,26 @@ def bench() -> tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]:
     On narrow windows left and right stand side by side and the picture below them (style.css).
     """
     with st.container(key="bench"):
-        left, middle, right = st.columns((0.95, 2.35, 1.05), gap="medium")
+        left, middle, right = st.columns((1.08, 2.35, 1.05), gap="medium")
     return left, middle, right
 
 
 def gallery() -> None:
-    """Each room as a picture of itself, its question and its sentence."""
+    """Each room as a picture of itself, its question, its sentence and what one can do there."""
     theme = st.context.theme.type or "light"
-    grid = st.grid(2, min_column_width=380, gap="medium")
     for room in ROOMS[1:]:
-        with grid.cell(), st.container(key=f"room-{room.path}", border=True):
-            picture = ROOT / "assets" / "rooms" / f"{room.path}-{theme}.png"
-            st.image(picture.read_bytes(), width="stretch", alt=f"The page “{room.title}”")
-            st.page_link(entry(room), label=f"**{room.title}**", icon=room.icon)
-            st.markdown(room.sentence)
+        with st.container(key=f"room-{room.path}", border=True):
+            picture, words = st.columns((1.5, 1), gap="medium", vertical_alignment="center")
+            picture.image(
+                (ROOT / "assets" / "rooms" / f"{room.path}-{theme}.jpg").read_bytes(),
+                width="stretch",
+                alt=f"The page “{room.title}”",
+            )
+            with words:
+                st.subheader(room.title, anchor=False)
+                st.markdown(room.sentence)
+                st.markdown("\n".join(f"- {point}" for point in room.points))
+                st.page_link(entry(room), label=f"**Open “{room.title}”**", icon=room.icon)
 
 
 def wait_until_warm() -> None:
