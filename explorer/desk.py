@@ -71,6 +71,7 @@ class Desk:
         self._wake = threading.Condition()
         self._numbers = itertools.count(1)
         self._served: dict[str, int] = {}
+        self._recorded: dict[str, int] = {}
         self._visits: set[_Visit] = set()
         self._short_in_a_row = 0
         # torch's number of threads holds for threads that start after it is set.
@@ -100,7 +101,7 @@ class Desk:
         """
         names = recorder.known(layers)
         job = _Job("record", owner, lambda: recorder.record(x, names), x=x)
-        if recorder.short_head:
+        if recorder.short_head and len(x) == 1:
             job.batch = (recorder, names, x.shape, x.dtype)
         tape: Tape = self._ask(job, newest)
         return tape
@@ -149,6 +150,7 @@ class Desk:
                     visit.left = visit.left or visit.owner == owner
                 self._drop(lambda job: job.owner == owner, "The session has left.")
                 self._served.pop(owner, None)
+                self._recorded.pop(owner, None)
 
     # -------------------------------------------------------------------------------------------- asking
 
@@ -182,6 +184,7 @@ class Desk:
             with self._wake:
                 while not self._waiting:
                     self._served.clear()  # nobody waits, so nobody has waited longer than others
+                    self._recorded.clear()
                     self._wake.wait()
                 jobs = self._take()
             if len(jobs) > 1:
@@ -200,12 +203,21 @@ class Desk:
             self._waiting.remove(job)
             if job.owner:
                 self._served[job.owner] = next(self._numbers)
+                self._recorded.pop(job.owner, None)
+                if job.kind == "record":
+                    self._recorded[job.owner] = job.number
         return jobs
 
-    def _turn(self, job: _Job) -> tuple[bool, int, int]:
-        """Short before long; then who has waited longest since coming, or since the same owner was served."""
+    def _turn(self, job: _Job) -> tuple[bool, int]:
+        """Short before long; then who has waited longest since coming, or since the same owner was served.
+
+        The first short job after an owner's recording, its map, keeps the recording's place.  Else everybody's
+        picture would be recorded before anybody's map is drawn, and the tapes of all be kept meanwhile.
+        """
         behind = job.long and self._short_in_a_row < PATIENCE
-        return behind, max(job.number, self._served.get(job.owner, 0)), job.number
+        if job.kind == "run" and job.owner in self._recorded:
+            return behind, self._recorded[job.owner]
+        return behind, max(job.number, self._served.get(job.owner, 0))
 
     def _run(self, job: _Job) -> None:
         try:

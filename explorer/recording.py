@@ -100,7 +100,7 @@ class Recorder:
     def logits(self, x: Tensor) -> Tensor:
         """Class scores (N, classes) of pictures (N, 3, H, W), on the CPU, with nothing kept."""
         with torch.no_grad():
-            return self._guarded(lambda: self._scores(x).float().cpu())[0]
+            return self.guarded(lambda: self._scores(x).float().cpu())[0]
 
     def known(self, layers: Sequence[str] | None) -> tuple[str, ...]:
         """These layers in the order of the stages, or all of them.
@@ -130,7 +130,7 @@ class Recorder:
 
     def forward(self, x: Tensor, layers: tuple[str, ...]) -> _Pass:
         """The forward that tapes are views of."""
-        kept, note = self._guarded(lambda: self._kept_forward(x, layers))
+        kept, note = self.guarded(lambda: self._kept_forward(x, layers))
         kept.note = note
         _shelf.put_first(kept)
         return kept
@@ -162,7 +162,7 @@ class Recorder:
         scores: Tensor = self.network(x.to(self.device, memory_format=torch.channels_last))
         return scores
 
-    def _guarded(self, forward: Callable[[], Result]) -> tuple[Result, str]:
+    def guarded(self, forward: Callable[[], Result]) -> tuple[Result, str]:
         """Run it; if the graphics card runs out of memory, again on the processor, with a note."""
         try:
             return forward(), ""
@@ -251,7 +251,7 @@ class Tape:
                 raise LayerError(
                     f"{layer} was recorded without gradients; with them: {', '.join(self.layers)}."
                 )
-        found, note = self.recorder._guarded(lambda: self._differentiate(list(classes), tuple(layers)))
+        found, note = self.recorder.guarded(lambda: self._differentiate(list(classes), tuple(layers)))
         self._pass.note = self._pass.note or note
         return [
             self.recorder.as_maps(layer, gradient[:, self._rows]).float()

@@ -129,6 +129,12 @@ def test_networks_with_long_heads_are_not_batched(recorder: Recorder, busy: Busy
     assert recorder.network.sizes == [1, 1, 1]
 
 
+def test_a_batch_of_ones_own_stays_whole(recorder: Recorder, busy: Busy):
+    asked = [busy.ask(busy.desk.record, recorder, picture(n).expand(2, -1, -1, -1)) for n in range(2)]
+    busy.go_on()
+    assert [len(future.result(10).logits) for future in asked] == [2, 2]
+
+
 def test_a_bad_picture_fails_alone(recorder: Recorder, busy: Busy):
     asked = [
         busy.ask(busy.desk.record, recorder, picture(n) * (torch.nan if n == 1 else 1)) for n in range(3)
@@ -204,6 +210,27 @@ def test_sessions_take_turns_however_much_one_asks(busy: Busy):
         future.result(10)
     assert done[:3] == ["greedy", "ann", "bob"]
     assert done[3:] == ["greedy"] * 5
+
+
+def test_a_map_is_drawn_before_the_pictures_that_came_after_its_own(recorder: Recorder, busy: Busy):
+    recorder.short_head = False  # one picture at a time
+    done: list[str] = []
+
+    def ask(name: str) -> None:
+        busy.desk.record(recorder, picture(0), owner=name)
+        done.append(f"{name}'s picture")
+        busy.desk.run(done.append, f"{name}'s map", owner=name)
+        busy.desk.run(done.append, f"{name}'s second map", owner=name)
+
+    recorder.network.register_forward_hook(lambda *seen: time.sleep(0.02))  # time to ask for the map
+    asked = [busy.ask(ask, name) for name in ("ann", "bob", "eve", "joe")]
+    busy.go_on()
+    for future in asked:
+        future.result(10)
+    # Bob's picture is under way when Ann asks for her map; it is drawn before Eve's picture is begun.
+    assert done.index("ann's map") < done.index("eve's picture")
+    assert done.index("bob's map") < done.index("joe's picture")
+    assert done.index("ann's second map") > done.index("eve's picture")
 
 
 def test_work_of_nobody_comes_in_its_turn(busy: Busy):
