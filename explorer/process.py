@@ -7,6 +7,7 @@ benchmarks/RESULTS.md.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import os
@@ -17,6 +18,10 @@ MOST_THREADS = 8
 
 # mallopt's numbers in glibc's malloc.h
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+
+
+# What is frozen is not freed when the process ends, and C++ extensions would report it as leaked, at length.
+atexit.register(gc.unfreeze)
 
 
 def prepare() -> None:

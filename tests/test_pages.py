@@ -1,0 +1,149 @@
+"""Every page, run without a browser: what it computes and which widgets it offers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explorer.images import SAMPLES, decode_photo
+from explorer.models import CATALOGUE, DEFAULT_MODEL
+from explorer.saliency import METHODS
+from explorer.ui.frame import ROOMS
+
+ROOT = Path(__file__).resolve().parents[1]
+SHELL = ROOT / "explorer" / "ui" / "shell.py"
+
+
+def visit(path: str = "saliency", **query: str) -> AppTest:
+    """A fresh session on a page, with choices in its address."""
+    at = AppTest.from_file(str(SHELL), default_timeout=120)
+    for name, value in query.items():
+        at.query_params[name] = value
+    at.run()
+    if path:
+        at.switch_page(str(ROOT / "pages" / f"{path}.py")).run()
+    assert not at.exception
+    return at
+
+
+def choices(at: AppTest) -> dict[str, Any]:
+    """What the address says."""
+    return {
+        name: values[0] if isinstance(values, list) else values for name, values in at.query_params.items()
+    }
+
+
+def component(at: AppTest, key: str) -> dict[str, Any]:
+    """The data that one of our components was given."""
+    import json
+
+    (proto,) = [
+        element.proto
+        for element in at.main
+        if type(element).__name__ == "UnknownElement" and element.proto.id.endswith(f"-{key}")
+    ]
+    return json.loads(proto.json) if proto.WhichOneof("data") == "json" else {}
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.path or "home")
+def test_every_page_opens_with_its_title_and_sentence_and_without_errors(room):
+    at = visit(room.path)
+    assert at.title[0].value == room.title
+    assert room.sentence in [text.value for text in at.markdown]
+    assert not at.error
+    assert not at.warning
+
+
+def test_the_saliency_page_tells_where_it_computed_and_what_was_fed():
+    told = " ".join(caption.value for caption in visit().caption)
+    assert "224 × 224 pixels. Forward" in told
+    assert "CPU" in told
+    assert "Chelsea" in told
+
+
+def test_choices_in_the_address_are_taken():
+    at = visit(picture="coffee", method="layer_cam", layer="blocks.4.2", colours="viridis", opacity="40")
+    assert not at.warning
+    assert at.selectbox(key="method select").value == "layer_cam"
+    assert "Coffee" in at.caption[0].value
+    assert choices(at)["layer"] == "blocks.4.2"
+
+
+def test_what_is_usual_stays_out_of_the_address():
+    at = visit(picture="cat", model=DEFAULT_MODEL, method="grad_cam", opacity="75", wipe="0")
+    assert choices(at) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("picture", "unicorn"),
+        ("model", "../../etc/passwd"),
+        ("method", "grad_cam_3000"),
+        ("layer", "blocks.99"),
+        ("class", "1000"),
+        ("class", "-1"),
+        ("class", "²"),
+        ("versus", "9" * 400),
+        ("opacity", "101"),
+        ("colours", "**jet**"),
+    ],
+)
+def test_nonsense_in_the_address_gets_one_sentence_and_the_usual(name: str, value: str):
+    at = visit(**{name: value})
+    assert len(at.warning) == 1
+    assert not at.error
+    assert choices(at) == {}
+
+
+def test_a_method_is_chosen_with_its_widget_and_reaches_the_address():
+    at = visit()
+    at.selectbox(key="method select").select("eigen_cam").run()
+    assert choices(at) == {"method": "eigen_cam"}
+    assert any(METHODS["eigen_cam"].sentence[:20] in caption.value for caption in at.caption)
+
+
+def test_a_class_that_is_searched_is_drawn_and_the_search_is_cleared():
+    at = visit()
+    at.selectbox(key="class search").select(504).run()
+    assert choices(at) == {"class": "504"}
+    assert at.selectbox(key="class search").value is None
+
+
+def test_every_sample_opens():
+    at = visit()
+    for key, sample in SAMPLES.items():
+        at.session_state["choice:picture"] = key
+        at.run()
+        assert not at.exception
+        assert not at.error
+        assert any(sample.title in caption.value for caption in at.caption)
+
+
+def test_a_picture_of_one_colour_gets_a_map_or_a_sentence_never_nan():
+    from io import BytesIO
+
+    from PIL import Image
+
+    at = visit()
+    for shade, size in ((0, (224, 224)), (255, (1, 1)), (128, (1, 3000))):
+        file = BytesIO()
+        Image.new("L", size, shade).save(file, "PNG")
+        at.session_state["own photo"] = decode_photo(file.getvalue(), f"{shade}.png")
+        at.session_state["choice:picture"] = "own"
+        at.run()
+        assert not at.exception
+        assert not at.error
+
+
+def test_the_catalogue_in_the_picker_is_whole():
+    from explorer.ui import cache
+
+    options = cache.model_options()
+    assert [option.key for option in options] == list(CATALOGUE)
+    assert options[0].badge == "embedded"
+    assert all(option.badge for option in options)
+    assert len({(option.title, option.group) for option in options}) == len(options)
