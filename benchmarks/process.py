@@ -87,9 +87,8 @@ def main() -> None:
     pairs = [tuple(fresh(COLLECT, {}, {})) for _ in range(repeats)]
     compare("gc.freeze", "gc.collect()", *map(list, zip(*pairs, strict=True)))
     head = ["setting", "measured", "without, ms", "with, ms"]
-    body = (
-        f"{table(head, rows)}\n\nMedians of {repeats} fresh interpreters, in brackets the least and the most."
-    )
+    note = f"Medians of {repeats} fresh interpreters for each figure, in brackets the least and the most."
+    body = f"{table(head, rows)}\n\n{note}"
     write("process", "Settings of the process", body, torch.device("cpu"))
 
 

@@ -209,10 +209,10 @@ class Desk:
         return jobs
 
     def _turn(self, job: _Job) -> tuple[bool, int]:
-        """Short before long; then who has waited longest since coming, or since the same owner was served.
+        """Short before long; then who has waited longest since they came, or since they were last served.
 
-        The first short job after an owner's recording, its map, keeps the recording's place.  Else everybody's
-        picture would be recorded before anybody's map is drawn, and the tapes of all be kept meanwhile.
+        The first short job after an owner's recording, its map, keeps the recording's place.  Else every
+        picture would be recorded before any map is drawn, and the tapes of all be kept meanwhile.
         """
         behind = job.long and self._short_in_a_row < PATIENCE
         if job.kind == "run" and job.owner in self._recorded:

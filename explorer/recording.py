@@ -204,8 +204,7 @@ class Tape:
 
     @property
     def nbytes(self) -> int:
-        """Memory that this tape keeps alive: pictures, maps, logits and what autograd saved, the weights
-        apart.
+        """Memory that this tape keeps alive, in bytes: pictures, maps, logits, and what autograd saved.
 
         A picture of a batch keeps the whole batch.  All tapes of the process together keep about
         `KEPT_BYTES`: beyond it those asked longest ago let go, and run again when they are next asked.
