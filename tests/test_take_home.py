@@ -12,17 +12,17 @@ import pytest
 import torch
 import torchvision
 from PIL import Image
+from skimage import data
 
 from explorer.images import Photo, decode_photo, sample_photo
 from explorer.models import DEFAULT_MODEL, build_network, card
 from explorer.recording import Recorder
-from explorer.saliency import METHODS, SaliencySpec, explain, normalise, upsample
-from explorer.take_home import saliency_code
+from explorer.saliency import METHODS, SaliencySpec, explain, explain_all, normalise, upsample
+from explorer.take_home import LOADERS, PICTURE, needs_picture, saliency_code
 
 
 def run(code: str, folder: Path, **environment: str) -> np.ndarray:
     """The heat that the code saves; the folder on no path, so that nothing of ours can be imported."""
-    (folder / "code.py").rename(folder / "old.py") if (folder / "code.py").exists() else None
     script = folder / "reproduce.py"
     script.write_text(code, encoding="utf-8")
     done = subprocess.run(
@@ -34,27 +34,35 @@ def run(code: str, folder: Path, **environment: str) -> np.ndarray:
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    assert Image.open(folder / "overlay.png").mode == "RGB"
+    with Image.open(folder / "overlay.png") as overlay:
+        assert overlay.mode == "RGB"
     return np.load(folder / "heat.npy")
 
 
 def ours(key: str, file: Path | None, photo: Photo, spec: SaliencySpec) -> np.ndarray:
-    """Our map as the package gives its own: enlarged to the input, scaled to 0..1."""
+    """Our map as the package gives its own: stretched to 0..1, enlarged to the input, stretched again."""
     network, ready = build_network(card(key), file), card(key).preprocessing
     recorder = Recorder(network, size=ready.crop)
     heat = explain(recorder.record(ready.tensor(photo.pixels)), spec).heat
-    return normalise(upsample(heat, (ready.crop, ready.crop)))
+    enlarged = upsample(normalise(heat - heat.min()), (ready.crop, ready.crop))
+    return normalise(enlarged - enlarged.min())
 
 
-@pytest.mark.parametrize("method", ["grad_cam", "hires_cam", "layer_cam", "xgrad_cam", "eigen_cam"])
+def strongest(network: torch.nn.Module, x: torch.Tensor) -> SaliencySpec:
+    """Grad-CAM of the one of twenty classes with the most evidence: an untrained network has none for many."""
+    recorder = Recorder(network)
+    tape = recorder.record(x)
+    specs = [SaliencySpec("grad_cam", recorder.default.name, index) for index in range(20)]
+    recorder.close()
+    return max(explain_all(tape, specs), key=lambda found: found.peak).spec
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "hires_cam", "layer_cam", "xgrad_cam"])
 def test_code_reproduces_the_map_of_the_embedded_network(method: str, tmp_path: Path):
     photo, spec = sample_photo("coffee"), SaliencySpec(method, "bn2", 967)
     theirs = run(saliency_code(card(DEFAULT_MODEL), spec, photo), tmp_path)
     mine = ours(DEFAULT_MODEL, None, photo, spec)
-    if method == "eigen_cam":  # a component has no sign: the package may show the other side
-        assert max(np.corrcoef(theirs.ravel(), mine.ravel())[0, 1], 0) > 0.99 or theirs.shape == mine.shape
-    else:
-        assert np.abs(theirs - mine).max() < 2e-3
+    assert np.abs(theirs - mine).max() < 1e-4
 
 
 def test_code_reproduces_the_map_of_an_uploaded_picture_at_a_shallow_layer(tmp_path: Path):
@@ -63,32 +71,45 @@ def test_code_reproduces_the_map_of_an_uploaded_picture_at_a_shallow_layer(tmp_p
     photo = decode_photo((tmp_path / "picture.png").read_bytes(), "me.png")
     spec = SaliencySpec("grad_cam", "blocks.4.2", 834)
     theirs = run(saliency_code(card(DEFAULT_MODEL), spec, photo), tmp_path)
-    assert np.abs(theirs - ours(DEFAULT_MODEL, None, photo, spec)).max() < 2e-3
+    assert np.abs(theirs - ours(DEFAULT_MODEL, None, photo, spec)).max() < 1e-4
 
 
 @pytest.mark.parametrize(
-    ("key", "layer"),
+    "key",
     [
-        ("squeezenet1_1.IMAGENET1K_V1", None),
-        ("mobilenet_v2.IMAGENET1K_V2", None),
-        ("vit_b_32.IMAGENET1K_V1", None),
-        ("swin_t.IMAGENET1K_V1", None),
+        "squeezenet1_1.IMAGENET1K_V1",
+        "mobilenet_v2.IMAGENET1K_V2",
+        "vit_b_32.IMAGENET1K_V1",
+        "swin_t.IMAGENET1K_V1",
     ],
 )
-def test_code_reproduces_the_map_of_torchvision_networks(key: str, layer: str | None, tmp_path: Path):
+def test_code_reproduces_the_map_of_torchvision_networks(key: str, tmp_path: Path):
     """With seeded random weights under the name that torchvision would download."""
     entry = card(key)
     torch.manual_seed(0)
     checkpoints = tmp_path / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)
     file = checkpoints / entry.file_name
-    torch.save(torchvision.models.get_model(entry.architecture).state_dict(), file)
+    state = torchvision.models.get_model(entry.architecture).state_dict()
+    # an untrained network's gradients are so faint that the 1e-7 in the package's denominators would show
+    last = [name for name, value in state.items() if value.dim() > 1][-1]
+    state[last] *= 1e4
+    torch.save(state, file)
     photo = sample_photo("rocket")
+    Image.fromarray(photo.pixels).save(tmp_path / PICTURE)
     network = build_network(entry, file)
-    spec = SaliencySpec("grad_cam", layer or Recorder(network, size=224).default.name, 657)
+    spec = strongest(network, entry.preprocessing.tensor(photo.pixels))
     theirs = run(saliency_code(entry, spec, photo), tmp_path, TORCH_HOME=str(tmp_path))
-    assert np.abs(theirs - ours(key, file, photo, spec)).max() < 5e-3
+    assert np.abs(theirs - ours(key, file, photo, spec)).max() < 1e-3
     assert theirs.max() > 0.99
+
+
+@pytest.mark.parametrize("sample", LOADERS)
+def test_samples_that_the_code_loads_are_those_pictures_to_the_pixel(sample: str):
+    theirs = getattr(data, LOADERS[sample])()
+    colours = theirs if theirs.ndim == 3 else np.stack([theirs] * 3, -1)
+    assert (sample_photo(sample).pixels == colours).all()
+    assert not needs_picture(sample_photo(sample))
 
 
 @pytest.mark.parametrize("sample", ["cat", "cat_and_bird"])

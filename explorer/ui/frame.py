@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,19 +72,19 @@ def navigation() -> dict[Room, st.Page]:
 
 def shell() -> None:
     """Draw the frame and, in it, the page that was asked for."""
-    st.set_page_config(
-        page_title="CNN Explorer",
-        page_icon=ROOT / "assets" / "icon.png",
-        layout="wide",
-        initial_sidebar_state="collapsed",
-    )
-    st.html(f"<style>{STYLE}</style>")
     pages = navigation()
     sections: dict[str, list[st.Page]] = {}
     for room, entry in pages.items():
         sections.setdefault(room.section, []).append(entry)
     chosen = st.navigation(sections, position="top")
     room = next(room for room, entry in pages.items() if entry.url_path == chosen.url_path)
+    st.set_page_config(
+        page_title=f"{room.title} · CNN Explorer" if room.path else room.title,
+        page_icon="🔍",  # a picture would first import numpy and Pillow, in front of the first visitor
+        layout="wide",
+        initial_sidebar_state="collapsed",
+    )
+    st.html(f"<style>{STYLE}</style>")
     st.title(room.title, anchor=False)
     st.markdown(room.sentence)
     link.begin()
@@ -118,16 +119,19 @@ def gallery() -> None:
     for room in ROOMS[1:]:
         with st.container(key=f"room-{room.path}", border=True):
             picture, words = st.columns((1.5, 1), gap="medium", vertical_alignment="center")
-            picture.image(
-                (ROOT / "assets" / "rooms" / f"{room.path}-{theme}.jpg").read_bytes(),
-                width="stretch",
-                alt=f"The page “{room.title}”",
-            )
+            picture.html(_picture(room, theme))
             with words:
                 st.subheader(room.title, anchor=False)
                 st.markdown(room.sentence)
                 st.markdown("\n".join(f"- {point}" for point in room.points))
                 st.page_link(entry(room), label=f"**Open “{room.title}”**", icon=room.icon)
+
+
+def _picture(room: Room, theme: str) -> str:
+    """The room's picture as HTML: like the icon above, it must not wait for numpy and Pillow."""
+    file = ROOT / "assets" / "rooms" / f"{room.path}-{theme}.jpg"
+    data = base64.b64encode(file.read_bytes()).decode()
+    return f'<img src="data:image/jpeg;base64,{data}" alt="The page “{room.title}”" width="100%">'
 
 
 def wait_until_warm() -> None:
@@ -139,7 +143,7 @@ def wait_until_warm() -> None:
     state = warmup.start()
     if not state.done.is_set():
         place = st.empty()
-        while not state.done.wait(0.1):
+        while not warmup.wait(0.1):
             place.markdown(f":material/hourglass_top: {state.doing} …")
         place.empty()
     if state.failure:

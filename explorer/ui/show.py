@@ -16,7 +16,7 @@ from explorer.images import Photo, plain
 from explorer.models import ModelCard
 from explorer.recording import Tape
 from explorer.saliency import METHODS, Saliency
-from explorer.take_home import saliency_code
+from explorer.take_home import PICTURE, needs_picture, saliency_code
 from explorer.ui import cache, link
 from explorer.ui.components.heat_view import Pane
 from explorer.ui.components.tiles import Tile, tiles
@@ -103,11 +103,11 @@ def saliency_downloads(card: ModelCard, photo: Photo, found: Saliency, scale: fl
             width="stretch",
             help=f"{rows} × {columns} float32, as {spec.layer} gives it: not scaled, not enlarged.",
         )
-        if photo.sample is None:
+        if needs_picture(photo):
             st.download_button(
                 "Picture as PNG",
                 lambda: png(photo.pixels),
-                "picture.png",
+                PICTURE,
                 "image/png",
                 on_click="ignore",
                 width="stretch",

@@ -11,6 +11,9 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+HEAD_START = 1.0
+"""Seconds in which the first page has the interpreter to itself, unless it needs a network."""
+
 log = logging.getLogger("explorer")
 
 
@@ -21,6 +24,7 @@ class WarmUp:
     doing: str = "Waking up"
     seconds: float = 0.0
     failure: BaseException | None = None
+    wanted: threading.Event = field(default_factory=threading.Event)
     done: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -43,7 +47,14 @@ def start() -> WarmUp:
     return state
 
 
+def wait(seconds: float) -> bool:
+    """Wait for the end, at most so long, as somebody who needs it now; True when it has ended."""
+    start().wanted.set()
+    return state.done.wait(seconds)
+
+
 def _run() -> None:
+    state.wanted.wait(HEAD_START)
     begun = time.perf_counter()
     try:
         _warm()
