@@ -1,12 +1,12 @@
 """What can go wrong and be explained: one sentence for the visitor, with the cause and the values.
 
-    ExplorerError
-    ├── ImageError      a file that is not a picture we can show
-    ├── ModelError      a network that cannot be built, loaded or run
-    │   └── WeightsError    weights that are missing, cut off, damaged or out of reach
-    ├── LayerError      a layer that a network does not have, or that holds no map
-    ├── ClassError      a class outside the network's list
-    └── Cancelled       the visitor stopped it, or left
+ExplorerError
+├── ImageError      a file that is not a picture we can show
+├── ModelError      a network that cannot be built, loaded or run
+│   └── WeightsError    weights that are missing, cut off, damaged or out of reach
+├── LayerError      a layer that a network does not have, or that holds no map
+├── ClassError      a class outside the network's list
+└── Cancelled       the visitor stopped it, or left
 """
 
 from __future__ import annotations

@@ -348,7 +348,7 @@ class Sample:
 
 
 _CHELSEA: Final = "Chelsea, by Stéfan van der Walt"
-_CHICKADEE: Final = "Open Images V5, 05cae1286a212d52"
+_CHICKADEE: Final = "Chickadee, from Open Images"
 _SAMPLES: Final = (
     Sample("cat", "Cat", _CHELSEA, "CC0", ("chelsea.png",)),
     Sample(

@@ -10,40 +10,38 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-import cachetools
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision import models as zoo
 
 from explorer import weights
 from explorer.errors import ModelError, WeightsError
 from explorer.families import FAMILIES, Family
+from explorer.images import Photo
 from explorer.preprocessing import CropBox, Preprocessing
 
 __all__ = [
     "CATALOGUE",
     "DEFAULT_MODEL",
-    "MAX_LOADED",
-    "CropBox",
     "ModelCard",
-    "Preprocessing",
+    "NetworkInput",
     "build_network",
     "card",
     "load_network",
-    "search",
     "unique_labels",
 ]
 
 DEFAULT_MODEL = "efficientnet_lite0"
-MAX_LOADED = 3
-"""Networks kept loaded; the least recently used is released first."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +103,56 @@ class ModelCard:
         return unique_labels(self.classes)
 
 
-def unique_labels(names: Sequence[str]) -> tuple[str, ...]:
+@dataclass(frozen=True, eq=False)
+class NetworkInput:
+    """A photo before a network: what it is fed, and which part of the photo that is.
+
+    Attributes:
+        card: the network.
+        photo: the picture.
+        whole: feed the whole photo, squeezed into the network's square, instead of its middle.
+    """
+
+    card: ModelCard
+    photo: Photo
+    whole: bool = False
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The network's own, with the choice of the part."""
+        return replace(self.card.preprocessing, whole=self.whole)
+
+    @property
+    def identity(self) -> tuple[str, str, bool]:
+        """What tells inputs apart: the network's key, the photo's digest, the choice of the part."""
+        return self.card.key, self.photo.digest, self.whole
+
+    @property
+    def box(self) -> CropBox:
+        """The part of the photo that the network is fed."""
+        return self.preprocessing.view(self.photo.height, self.photo.width)
+
+    @property
+    def share(self) -> float:
+        """How much of the photo the network is fed, 0..1."""
+        return self.box.height * self.box.width / (self.photo.height * self.photo.width)
+
+    def tensor(self) -> Tensor:
+        """What the network is fed, (1, 3, crop, crop), normalised."""
+        return self.preprocessing.tensor(self.photo.pixels)
+
+    def image(self) -> NDArray[np.uint8]:
+        """What the network is fed, as a picture (crop, crop, 3)."""
+        return self.preprocessing.image(self.photo.pixels)
+
+
+@cache
+def unique_labels(names: tuple[str, ...]) -> tuple[str, ...]:
     """Names that tell all classes apart, also for a reader who does not look at capitals.
 
     ImageNet has a Cardigan (the corgi) and a cardigan (the knitwear): those get their number.
 
-    >>> unique_labels(["tabby", "Cardigan", "cardigan"])
+    >>> unique_labels(("tabby", "Cardigan", "cardigan"))
     ('tabby', 'Cardigan (1)', 'cardigan (2)')
     """
     seen = Counter(name.casefold() for name in names)
@@ -228,25 +270,6 @@ def card(key: str) -> ModelCard:
         raise ModelError(f"There is no network “{key}” in the catalogue of {len(CATALOGUE)}.") from None
 
 
-def search(text: str) -> list[ModelCard]:
-    """Cards that hold every word of the text in title, key, family or year, in catalogue order.
-
-    >>> [card.title for card in search("resnet50 v2") if card.family == "ResNet"]
-    ['ResNet-50 · IMAGENET1K_V2']
-    """
-    words = [_plain(word) for word in text.split()]
-    return [
-        card
-        for card in CATALOGUE.values()
-        if all(word in _plain(f"{card.title} {card.key} {card.family} {card.year}") for word in words)
-    ]
-
-
-def _plain(text: str) -> str:
-    """Without case and signs: "ResNet-50", "resnet50" and "RESNET_50" are found alike."""
-    return "".join(character for character in text.casefold() if character.isalnum() or character in " .")
-
-
 def build_network(card: ModelCard, file: Path | None) -> nn.Module:
     """The network with its weights, on the CPU, in evaluation mode, every parameter frozen.
 
@@ -270,10 +293,7 @@ def build_network(card: ModelCard, file: Path | None) -> nn.Module:
 
 
 def load_network(key: str, progress: weights.Progress | None = None) -> nn.Module:
-    """The network with this key, shared by everybody: read its values, never change them.
-
-    A network that several ask for at once is downloaded and built once; one that is loaded never waits
-    for another's loading.  At most `MAX_LOADED` are kept.
+    """The network with this key and its weights, which are downloaded if they are not here; a new one each time.
 
     Args:
         key: of the catalogue.
@@ -285,22 +305,10 @@ def load_network(key: str, progress: weights.Progress | None = None) -> nn.Modul
         Cancelled: the download was stopped.
     """
     wanted = card(key)
-    with _changed:
-        loaded = _loaded.get(key)
-    if loaded is not None:
-        return loaded
-    file = None if wanted.source == "embedded" else weights.fetch(wanted, progress)
-    return _build_once(key, file)
+    return build_network(wanted, None if wanted.source == "embedded" else weights.fetch(wanted, progress))
 
 
-_loaded: cachetools.LRUCache[str, nn.Module] = cachetools.LRUCache(MAX_LOADED)
-_changed = threading.Condition()
 _one_builder = threading.Lock()
-
-
-@cachetools.cached(_loaded, key=lambda key, file: key, condition=_changed)
-def _build_once(key: str, file: Path | None) -> nn.Module:
-    return build_network(CATALOGUE[key], file)
 
 
 def _embedded_file() -> Path:

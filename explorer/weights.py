@@ -245,7 +245,7 @@ class Download:
     def _unreachable(self, error: Exception) -> WeightsError:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         if isinstance(reason, socket.gaierror):
-            cause = f"{self._host} cannot be found: there may be no network"
+            cause = f"{self._host} cannot be found"
         elif isinstance(reason, TimeoutError):
             cause = f"{self._host} did not answer for {TIMEOUT_SECONDS:.0f} seconds"
         elif isinstance(reason, ConnectionRefusedError):
@@ -351,4 +351,7 @@ def _disk_cause(folder: Path, error: OSError) -> str:
 
 
 def _missing(path: Path, cause: str) -> WeightsError:
-    return WeightsError(f"{path.name} is missing and {cause}; it may be put into {path.parent} by hand.")
+    return WeightsError(
+        f"{path.name} could not be downloaded, since {cause}; without a network, get it from {HUB}/{path.name} "
+        f"and put it into {path.parent}."
+    )

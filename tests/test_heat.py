@@ -9,7 +9,7 @@ from matplotlib import colormaps
 
 from explorer.errors import ExplorerError
 from explorer.figures.heat import COLOURS, Look, overlay
-from explorer.models import CropBox
+from explorer.preprocessing import CropBox
 
 GREY = np.full((60, 90, 3), 128, np.uint8)
 

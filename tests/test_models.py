@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gc
 import hashlib
 import json
 import os
 import pickle
 import re
 import shutil
-import threading
-import time
-import weakref
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -34,7 +29,8 @@ from torchvision import models as zoo
 from explorer import models, weights
 from explorer.errors import ModelError, WeightsError
 from explorer.families import FAMILIES
-from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard, Preprocessing
+from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard
+from explorer.preprocessing import Preprocessing
 from explorer.references import PAPERS
 from tests import hub as hubs
 
@@ -49,13 +45,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CNN_EXPLORER_WEIGHTS", str(tmp_path / "own"))
     (tmp_path / "own").mkdir()
     return tmp_path / "own"
-
-
-@pytest.fixture
-def nothing_loaded() -> Iterator[None]:
-    models._build_once.cache_clear()
-    yield
-    models._build_once.cache_clear()
 
 
 def bare_network(card: ModelCard, **options: Any) -> nn.Module:
@@ -170,16 +159,6 @@ class TestCatalogue:
         assert len({EMBEDDED, replace(EMBEDDED), TORCHVISION[0]}) == 2
         assert len(repr(EMBEDDED)) < 1500
 
-    @pytest.mark.parametrize("text", ["ResNet-50 v2", "resnet50 V2", "2015 RESNET 50 _v2"])
-    def test_search_knows_no_case_and_no_signs(self, text: str) -> None:
-        found = [card.key for card in models.search(text)]
-        assert "resnet50.IMAGENET1K_V2" in found
-        assert "resnet50.IMAGENET1K_V1" not in found
-
-    def test_search_for_nothing_finds_everything(self) -> None:
-        assert models.search(" ") == list(CATALOGUE.values())
-        assert models.search("no such network") == []
-
 
 class TestClasses:
     def test_names_are_torchvisions(self) -> None:
@@ -219,7 +198,7 @@ class TestParameters:
             card.key: (card.parameters, card.gmacs, card.preprocessing.crop) for card in TORCHVISION
         }
 
-    def test_facts_of_the_embedded_network(self, nothing_loaded: None) -> None:
+    def test_facts_of_the_embedded_network(self) -> None:
         network = models.load_network(DEFAULT_MODEL)
         assert sum(values.numel() for values in network.parameters()) == EMBEDDED.parameters == 4_652_008
         with FlopCounterMode(display=False) as counter:
@@ -468,81 +447,7 @@ class TestDamagedFiles:
             self.complaint(file)
 
 
-@pytest.mark.usefixtures("nothing_loaded")
 class TestLoading:
-    @pytest.fixture
-    def built(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
-        """Keys in the order of their building; networks are replaced by an empty one each."""
-        built: list[str] = []
-
-        def build(card: ModelCard, file: Path | None) -> nn.Module:
-            built.append(card.key)
-            return nn.Linear(1, 1)
-
-        monkeypatch.setattr(models, "build_network", build)
-        for card in TORCHVISION:
-            (folder / card.file_name).touch()
-        return built
-
-    def test_network_is_built_once(self, built: list[str]) -> None:
-        first = models.load_network("resnet18.IMAGENET1K_V1")
-        assert models.load_network("resnet18.IMAGENET1K_V1") is first
-        assert built == ["resnet18.IMAGENET1K_V1"]
-
-    def test_least_recently_used_is_released(self, built: list[str]) -> None:
-        names = [f"{name}.IMAGENET1K_V1" for name in ("resnet18", "alexnet", "vgg11", "vgg13")]
-        assert models.MAX_LOADED == 3
-        released = [weakref.ref(models.load_network(name)) for name in names[:3]]
-        models.load_network(names[0])
-        models.load_network(names[3])
-        gc.collect()
-        assert [reference() is None for reference in released] == [False, True, False]
-        models.load_network(names[0])
-        assert built == names
-
-    def test_loaded_network_needs_its_file_no_more(self, built: list[str], folder: Path) -> None:
-        first = models.load_network("resnet18.IMAGENET1K_V1")
-        shutil.rmtree(folder)
-        assert models.load_network("resnet18.IMAGENET1K_V1") is first
-
-    def test_two_who_ask_at_once_share_one_and_others_do_not_wait(
-        self, built: list[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        loaded = models.load_network("alexnet.IMAGENET1K_V1")
-        build, begun, go_on = models.build_network, threading.Event(), threading.Event()
-
-        def slowly(card: ModelCard, file: Path | None) -> nn.Module:
-            begun.set()
-            assert go_on.wait(30)
-            return build(card, file)
-
-        monkeypatch.setattr(models, "build_network", slowly)
-        got: list[nn.Module] = []
-        sessions = [
-            threading.Thread(target=lambda: got.append(models.load_network("vgg11.IMAGENET1K_V1")))
-            for _ in range(4)
-        ]
-        for session in sessions:
-            session.start()
-        assert begun.wait(30)
-        started = time.monotonic()
-        assert models.load_network("alexnet.IMAGENET1K_V1") is loaded
-        assert time.monotonic() - started < 5
-        assert got == []
-        go_on.set()
-        for session in sessions:
-            session.join()
-        assert built == ["alexnet.IMAGENET1K_V1", "vgg11.IMAGENET1K_V1"]
-        assert len({id(network) for network in got}) == 1
-
-    def test_failure_is_not_kept(self, folder: Path) -> None:
-        card = CATALOGUE["squeezenet1_1.IMAGENET1K_V1"]
-        (folder / card.file_name).touch()
-        with pytest.raises(WeightsError):
-            models.load_network(card.key)
-        random_weights(card, folder / card.file_name)
-        assert models.load_network(card.key)(torch.zeros(1, 3, 64, 64)).shape == (1, 1000)
-
     def test_unknown_network_is_named(self) -> None:
         with pytest.raises(ModelError, match="There is no network “lenet”"):
             models.load_network("lenet")
@@ -617,7 +522,6 @@ class TestOnPictures:
         assert "deviation it would be 51" in EMBEDDED.note
         assert "TensorFlow's 48, with both 47" in EMBEDDED.note
 
-    @pytest.mark.usefixtures("nothing_loaded")
     @pytest.mark.parametrize(
         ("key", "file", "right"),
         [
@@ -643,7 +547,6 @@ class TestOnPictures:
         network = models.load_network(key)
         assert pictures.right(network, card.preprocessing) == right
 
-    @pytest.mark.usefixtures("nothing_loaded")
     def test_real_weights_in_torchs_cache_are_found(self, shared: Path, folder: Path) -> None:
         card = CATALOGUE["squeezenet1_1.IMAGENET1K_V1"]
         cache = weights.folders()[1]

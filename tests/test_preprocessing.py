@@ -14,7 +14,8 @@ from skimage import data
 from torchvision import models as zoo
 
 from explorer.errors import ImageError, ModelError
-from explorer.models import CATALOGUE, Preprocessing
+from explorer.models import CATALOGUE
+from explorer.preprocessing import Preprocessing
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 PHOTOS = {

@@ -73,8 +73,8 @@ def failure(card: ModelCard = CARD) -> str:
     with pytest.raises(WeightsError) as raised:
         weights.fetch(card)
     sentence = str(raised.value)
-    assert sentence.startswith(f"{card.file_name} is missing and ")
-    assert sentence.endswith(f"; it may be put into {weights.target_folder()} by hand.")
+    assert sentence.startswith(f"{card.file_name} could not be downloaded, since ")
+    assert sentence.endswith(f"/{card.file_name} and put it into {weights.target_folder()}.")
     assert "\n" not in sentence
     return sentence
 

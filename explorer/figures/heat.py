@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explorer.errors import ExplorerError
-from explorer.models import CropBox
+from explorer.preprocessing import CropBox
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -34,7 +34,7 @@ COLOURS: Mapping[str, Colours] = MappingProxyType(
     {
         "inferno": Colours("Inferno", "inferno"),
         "viridis": Colours("Viridis", "viridis"),
-        "cividis": Colours("Cividis (colour-blind safe)", "cividis"),
+        "cividis": Colours("Cividis", "cividis"),
         "spotlight": Colours("Spotlight", None),
     }
 )
@@ -59,13 +59,15 @@ class Look:
     """How heat lies on a photograph.
 
     `opacity` and `threshold` are percent (of full strength, of the scale); `wipe` is where the plain
-    photograph ends and the heat begins, in percent of the width.
+    photograph ends and the heat begins, in percent of the width; `cells` shows the layer's own cells instead of
+    a smooth passage between their centres.
     """
 
     opacity: int = 75
     threshold: int = 0
     wipe: int = 0
     colours: str = "inferno"
+    cells: bool = False
 
     def __post_init__(self) -> None:
         for name, highest in (("opacity", 100), ("threshold", 95), ("wipe", 100)):
@@ -100,8 +102,8 @@ def overlay(pixels: Bytes, heat: Floats, scale: float, box: CropBox, look: Look)
         uint8 (H, W, 3); outside the box the photograph is unchanged.
     """
     height, width = pixels.shape[:2]
-    rows, down = _spread(height, box.top, box.height, heat.shape[0])
-    columns, across = _spread(width, box.left, box.width, heat.shape[1])
+    rows, down = _spread(height, box.top, box.height, heat.shape[0], look.cells)
+    columns, across = _spread(width, box.left, box.width, heat.shape[1], look.cells)
     strength = down @ heat @ across.T / np.float32(scale or np.inf)
     rgba = tint(strength.astype(np.float32), look)
     mixed = pixels.copy()
@@ -111,13 +113,14 @@ def overlay(pixels: Bytes, heat: Floats, scale: float, box: CropBox, look: Look)
     return mixed
 
 
-def _spread(length: int, start: float, extent: float, cells: int) -> tuple[slice, Floats]:
+def _spread(length: int, start: float, extent: float, cells: int, sharp: bool) -> tuple[slice, Floats]:
     """Along one axis: the pixels whose centres the map covers, and their weights (pixels, cells) in it.
 
-    Linear between the centres of cells, flat beyond the outer ones: cv2's and torch's linear resize.
+    Linear between the centres of cells, flat beyond the outer ones: cv2's and torch's linear resize.  With `sharp`
+    each pixel takes the cell that it lies in.
     """
     first, last = max(0, round(start)), min(length, round(start + extent))
     place = (np.arange(first, max(last, first + 1)) + 0.5 - start) / extent * cells - 0.5
-    place = np.clip(place, 0, cells - 1)
+    place = np.clip(np.round(place) if sharp else place, 0, cells - 1)
     weights = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells)[None])).astype(np.float32)
     return slice(first, max(last, first + 1)), weights

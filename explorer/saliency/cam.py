@@ -90,7 +90,8 @@ METHODS = (
         "grad_cam",
         "Grad-CAM",
         "selvaraju2017",
-        "Each map counts as much as the class's score would rise if the map were brighter.",
+        "Adds up the layer's feature maps, each weighted by how much the class's score rises with it, and keeps "
+        "the positive part.",
         grad_cam,
         "GradCAM",
     ),

@@ -12,12 +12,13 @@ from explorer import weights
 from explorer.errors import ExplorerError
 from explorer.figures.heat import COLOURS, Look
 from explorer.images import MAX_BYTES, SAMPLES, Photo, decode_photo, plain, sample_photo
-from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard, card
+from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard, NetworkInput, card
 from explorer.recording import Recorder
 from explorer.references import PAPERS
 from explorer.saliency import METHODS
 from explorer.ui import cache, link
 from explorer.ui.components.bars import Bar, bars
+from explorer.ui.components.drop_anywhere import drop_anywhere
 from explorer.ui.components.picker import picker
 from explorer.ui.components.tiles import Tile, tiles
 
@@ -26,7 +27,9 @@ DRAWING = 448
 """Side of the drawing paper in pixels: twice what most networks are fed."""
 
 _PHOTO, _TROUBLE, _TURN = "own photo", "trouble with a photo", "upload turn"
-_IN_USE, _PICKED = "model in use", "model picked"
+_IN_USE, _PICKED, _FAILED = "model in use", "model picked", "model that failed"
+_MIDDLE, _WHOLE = "middle", "whole"
+_FITS = {_MIDDLE: "The middle", _WHOLE: "All, squeezed"}
 # a new picture or network has other answers: the class goes back to the first prediction
 _HANG_ON_PHOTO = ("class", "versus")
 _HANG_ON_MODEL = ("class", "versus", "layer")
@@ -44,7 +47,7 @@ def photo() -> Photo:
     own: Photo | None = st.session_state.get(_PHOTO)
     first = next(iter(SAMPLES))
     if link.read("picture", first) == OWN and own is None:
-        st.info("This link was made with a picture of its author's own, which no link carries: here is ours.")
+        st.info("Links carry no pictures, and a reload forgets your own: give it again, or go on with ours.")
         link.choose("picture", first)
     key = link.read_among("picture", {OWN, *SAMPLES}, first, "the picture")
     shown = own if key == OWN and own is not None else sample_photo(key)
@@ -68,6 +71,7 @@ def photo() -> Photo:
         label_visibility="collapsed",
         max_upload_size=MAX_BYTES // 10**6,
     )
+    drop_anywhere("drop anywhere")
     if trouble := st.session_state.pop(_TROUBLE, None):
         st.error(plain(trouble), icon=":material/image_not_supported:")
     with st.container(horizontal=True, gap="small"):
@@ -107,7 +111,7 @@ def _take_upload(name: str) -> None:
 
 @st.dialog("Take a picture")
 def _camera() -> None:
-    st.markdown("The picture stays in this session's memory.")
+    st.markdown("The picture stays in this session's memory. Without a camera, upload a picture instead.")
     taken = st.camera_input("Camera", label_visibility="collapsed")
     if taken is None:
         return
@@ -119,7 +123,7 @@ def _camera() -> None:
     st.rerun()
 
 
-@st.dialog("Draw a picture", width="medium")
+@st.dialog("Draw a picture")
 def _draw() -> None:
     from streamlit_drawable_canvas import st_canvas  # works inside a running app only
 
@@ -149,6 +153,25 @@ def _draw() -> None:
 # --------------------------------------------------------------------------- network
 
 
+def network_input(photo: Photo) -> NetworkInput:
+    """The photo before the network that was chosen, and the choice of the part that it is fed."""
+    card = model()
+    whole = link.read_among("fit", _FITS, _MIDDLE, "the part") == _WHOLE
+    fed = NetworkInput(card, photo, whole)
+    if NetworkInput(card, photo).share < 0.995:
+        name = "fit control"
+        st.session_state[name] = _WHOLE if whole else _MIDDLE
+        st.segmented_control(
+            "It is fed",
+            list(_FITS),
+            format_func=_FITS.__getitem__,
+            key=name,
+            required=True,
+            on_change=lambda: link.choose("fit", st.session_state[name]),
+        )
+    return fed
+
+
 def model() -> ModelCard:
     """The network of this session: always one that is loaded.
 
@@ -168,20 +191,32 @@ def model() -> ModelCard:
                         link.forget(*_HANG_ON_MODEL)
             except ExplorerError as error:
                 cache.seat().stop_waiting()
+                st.session_state[_FAILED] = wanted, str(error)
                 link.choose("model", had)
                 wanted = had
-                st.error(
-                    plain(f"{error} The page goes on with {card(had).title}."), icon=":material/cloud_off:"
-                )
+        _explain_failure(had)
         _describe(card(had))
     with top:
-        picker("model picker", "Network", cache.model_options(), wanted, _pick_model)
+        picker("model picker", "Network", "networks", cache.model_options(), wanted, _pick_model)
     return card(had)
 
 
 def _pick_model(key: str) -> None:
+    st.session_state.pop(_FAILED, None)
     st.session_state[_PICKED] = key
     link.choose("model", key)
+
+
+def _explain_failure(had: str) -> None:
+    """Why a network could not be had, until another is picked; and a way to try again."""
+    if _FAILED not in st.session_state:
+        return
+    wanted, cause = st.session_state[_FAILED]
+    st.error(
+        plain(f"{card(wanted).title} cannot be shown; the page goes on with {card(had).title}. {cause}"),
+        icon=":material/cloud_off:",
+    )
+    st.button("Try again", icon=":material/refresh:", on_click=_pick_model, args=(wanted,))
 
 
 def _arrived(wanted: ModelCard, had: str) -> bool:
@@ -222,11 +257,9 @@ def _progress(wanted: ModelCard, had: str) -> None:
 def _describe(used: ModelCard) -> None:
     """The card of the network in small print."""
     paper = PAPERS[used.paper]
-    figures = [f"{used.parameters / 1e6:,.1f} M parameters"]
-    if used.gmacs is not None:
-        figures.append(f"{used.gmacs:,.2f} G multiply-adds")
-    if used.top1 is not None:
-        figures.append(f"{used.top1:.1f} % right on ImageNet")
+    figures = [f"{used.gmacs:,.2f} G multiply-adds"]
+    if used.top5 is not None:
+        figures.append(f"right among five {used.top5:.1f} %")
     st.caption(f"{' · '.join(figures)} · [{plain(paper.authors)} {paper.year}]({paper.url})")
 
 
@@ -266,7 +299,7 @@ def classes(card: ModelCard, probabilities: npt.NDArray[np.float32]) -> tuple[in
     more = [index for index in (chosen, second) if index is not None and index not in top]
     labels = card.labels
 
-    st.markdown("**What it sees**: pick an answer to see what spoke for it.")
+    st.markdown("**Its best guesses.** Click one to see what supported it.")
     bars(
         "predictions",
         "Predictions",
@@ -284,10 +317,11 @@ def classes(card: ModelCard, probabilities: npt.NDArray[np.float32]) -> tuple[in
             st.session_state[name] = None
 
     st.selectbox(
-        f"Any of its {card.class_count:,} classes",
+        "Another class",
         range(card.class_count),
         index=None,
-        format_func=labels.__getitem__,
+        format_func=lambda index: f"{labels[index]} · {index}",
+        filter_mode="contains",
         key=name,
         on_change=searched,
         placeholder=f"Search all {card.class_count:,} classes",
@@ -315,6 +349,7 @@ def look() -> Look:
         threshold=link.read_number("threshold", usual.threshold, 0, 95),
         wipe=link.read_number("wipe", usual.wipe, 0, 100),
         colours=link.read_among("colours", COLOURS, usual.colours, "the colour map"),
+        cells=link.read_number("cells", int(usual.cells), 0, 1) == 1,
     )
 
 
@@ -322,3 +357,4 @@ def take_look(settled: Mapping[str, float | str]) -> None:
     """Keep what the viewer's sliders have come to rest at."""
     for name in ("opacity", "threshold", "wipe", "colours"):
         link.choose(name, str(settled[name]))
+    link.choose("cells", str(int(settled["cells"])))

@@ -43,7 +43,7 @@ ROOMS = (
     Room(
         "saliency",
         "Where does it look?",
-        "Give a network a picture, pick one of its answers, and see which parts of the picture spoke for it.",
+        "Give a network a picture, pick one of its guesses, and see which parts of the picture supported it.",
         "Saliency",
         ":material/center_focus_strong:",
         (
@@ -87,14 +87,14 @@ def shell() -> None:
     st.html(f"<style>{STYLE}</style>")
     st.title(room.title, anchor=False)
     st.markdown(room.sentence)
-    link.begin()
+    link.begin(room.path)
     try:
         if room.path:
             wait_until_warm()
         chosen.run()
     except Exception as error:
         errors.show(error)
-    link.write()
+    link.write(room.path)
     foot()
 
 
@@ -103,14 +103,28 @@ def entry(room: Room) -> st.Page:
     return navigation()[room]
 
 
-def bench() -> tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]:
-    """Left: what goes in.  Middle: the picture, large.  Right: what comes out.
+@dataclass(frozen=True)
+class Bench:
+    """The areas of a page that looks at one picture; style.css lays them out for every width.
 
-    On narrow windows left and right stand side by side and the picture below them (style.css).
+    Wide: what goes in on the left, the view with its film in the middle, the answers on the right.  On a phone:
+    picture, view, answers, film, network, each below the other.
     """
+
+    picture: DeltaGenerator
+    network: DeltaGenerator
+    view: DeltaGenerator
+    film: DeltaGenerator
+    answers: DeltaGenerator
+
+
+def bench() -> Bench:
+    """The areas, in the order in which a reader of the screen or the Tab key meets them."""
     with st.container(key="bench"):
-        left, middle, right = st.columns((1.08, 2.35, 1.05), gap="medium")
-    return left, middle, right
+        with st.container(key="inputs"):
+            picture, network = st.container(key="picture"), st.container(key="network")
+        view, film, answers = (st.container(key=key) for key in ("view", "film", "answers"))
+    return Bench(picture, network, view, film, answers)
 
 
 def gallery() -> None:

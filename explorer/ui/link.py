@@ -12,10 +12,21 @@ import streamlit as st
 
 _PREFIX = "choice:"
 _RUN = "choices of this run"
+_WRITTEN = "page and address of the last run"
 
 
-def begin() -> None:
-    """Forget which choices the last run of the script read: only those of this page belong in its address."""
+def begin(page: str) -> None:
+    """Start a run of a page.
+
+    Where the address is not what the last run left there, the browser's Back or Forward changed it: then it
+    speaks again.  On another page it only adds: what was chosen elsewhere is kept.
+    """
+    now = st.query_params.to_dict()
+    last_page, written = st.session_state.get(_WRITTEN, (page, now))
+    if now != written:
+        names = now if page != last_page else {*now, *written}
+        for name in names:
+            st.session_state[_PREFIX + name] = now.get(name, "")
     st.session_state[_RUN] = {}
 
 
@@ -54,7 +65,7 @@ def read_among(name: str, known: Collection[str], default: str, what: str) -> st
     value = read(name, default) or default
     if value in known:
         return value
-    _complain(f"The link asks for {what} {value[:60]}, which does not exist here; this is {default}.")
+    _complain(f"The link asks for {what} {value[:60]}, which does not exist here; the usual one is shown.")
     choose(name, default)
     return default
 
@@ -65,7 +76,7 @@ def read_number(name: str, default: int, lowest: int, highest: int) -> int:
     if text.removeprefix("-").isdecimal() and lowest <= int(text) <= highest:
         st.session_state[_RUN][name] = str(default)
         return int(text)
-    _complain(f"The link's {name} {text[:60]} is outside {lowest}–{highest}; this is {default}.")
+    _complain(f"The link's {name} {text[:60]} is outside {lowest}–{highest}; the usual one is shown.")
     forget(name)
     return default
 
@@ -76,12 +87,14 @@ def _complain(sentence: str) -> None:
     st.warning(plain(sentence), icon=":material/link_off:")
 
 
-def write() -> None:
-    """Bring the address up to date with this run's choices."""
+def write(page: str) -> None:
+    """Bring the address up to date with this run's choices, in one step of the browser's history."""
+    now = st.query_params.to_dict()
+    wanted = {name: value for name, value in now.items() if name not in st.session_state[_RUN]}
     for name, default in st.session_state[_RUN].items():
         value = st.session_state[_PREFIX + name]
-        if value in ("", default):
-            if name in st.query_params:
-                del st.query_params[name]
-        elif st.query_params.get(name) != value:
-            st.query_params[name] = value
+        if value not in ("", default):
+            wanted[name] = value
+    if wanted != now:
+        st.query_params.from_dict(wanted)
+    st.session_state[_WRITTEN] = page, wanted

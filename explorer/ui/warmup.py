@@ -76,12 +76,12 @@ def _warm() -> None:
     process.set_threads()
     state.doing = "Reading the catalogue of networks"
     from explorer import images
-    from explorer.models import DEFAULT_MODEL, card
+    from explorer.models import DEFAULT_MODEL, NetworkInput, card
 
     state.doing = f"Loading {card(DEFAULT_MODEL).name}"
     from explorer.ui import cache
 
     state.doing = "A first look at the sample picture"
     photo = images.sample_photo(next(iter(images.SAMPLES)))
-    cache.dry_run(DEFAULT_MODEL, photo)
+    cache.dry_run(NetworkInput(card(DEFAULT_MODEL), photo))
     process.settle()

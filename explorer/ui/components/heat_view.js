@@ -6,8 +6,10 @@ const FINEST = 448; // side of the painted map; the browser smooths it up to the
 const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 const bytes = (text) => Uint8ClampedArray.from(atob(text), (c) => c.charCodeAt(0));
 
-// Value at (x, y), both 0..1 over the map, between the centres of its cells: cv2's and torch's linear resize.
-export function sample({ heat, rows, columns }, x, y) {
+// Value at (x, y), both 0..1 over the map: of the cell there, or between the centres of cells, as cv2's and
+// torch's linear resize have it.
+export function sample({ heat, rows, columns }, x, y, cells) {
+  if (cells) return heat[Math.min(Math.floor(y * rows), rows - 1) * columns + Math.min(Math.floor(x * columns), columns - 1)];
   const column = Math.min(Math.max(x * columns - 0.5, 0), columns - 1);
   const row = Math.min(Math.max(y * rows - 0.5, 0), rows - 1);
   const left = Math.floor(column), top = Math.floor(row);
@@ -24,7 +26,7 @@ export function colour(image, map, scale, table, look) {
   const floor = look.threshold / 100, opacity = look.opacity / 100;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      let strength = scale > 0 ? Math.min(Math.max(sample(map, (x + 0.5) / width, (y + 0.5) / height) / scale, 0), 1) : 0;
+      let strength = scale > 0 ? Math.min(Math.max(sample(map, (x + 0.5) / width, (y + 0.5) / height, look.cells) / scale, 0), 1) : 0;
       if (strength < floor) strength = 0;
       const from = 4 * Math.round(255 * strength), to = 4 * (y * width + x);
       data[to] = table[from];
@@ -113,9 +115,11 @@ export default function ({ data, parentElement: root, setStateValue }) {
       const area = stage.getBoundingClientRect();
       S.dragging = Math.abs((event.clientX - area.left) / area.width - S.look.wipe / 100) < 0.03;
       if (S.dragging) stage.setPointerCapture(event.pointerId);
+      else stage.onpointermove(event);
     };
     stage.onpointerup = () => (S.dragging = false);
-    stage.onpointerleave = () => read(null);
+    // a finger leaves when it is lifted: what it pointed at stays until it points again
+    stage.onpointerleave = (event) => event.pointerType === "mouse" && read(null);
     stage.onblur = () => read(null);
     stage.onkeydown = (event) => {
       const step = event.shiftKey ? 0.1 : 0.02;
@@ -142,14 +146,17 @@ export default function ({ data, parentElement: root, setStateValue }) {
     const at = `Row ${row}, column ${column}: `;
     if (u < 0 || v < 0 || u > 1 || v > 1) return void (output.textContent = `${at}outside the part that the network was shown.`);
     const values = panes.map((pane) => {
-      const value = sample(pane, u, v);
-      return data.scale > 0 ? `${short(value)} (${Math.round((100 * value) / data.scale)} %)` : short(value);
+      const value = sample(pane, u, v, S.look.cells);
+      return data.scale > 0 ? `${short(value)} (${Math.round((100 * value) / data.scale)} % of the peak)` : short(value);
     });
-    output.textContent = at + values.join("  |  ");
+    const { rows, columns } = panes[0];
+    const cell = `cell ${Math.min(Math.floor(v * rows), rows - 1)}, ${Math.min(Math.floor(u * columns), columns - 1)} of ${rows} × ${columns}`;
+    output.textContent = `${at}${values.join("  |  ")}, ${cell}`;
   }
 
   function hint() {
-    return whole ? "Point at the picture to read values." : "Point at the picture to read values. Outside the dashed frame the network saw nothing.";
+    const first = matchMedia("(pointer: coarse)").matches ? "Tap the picture to read values." : "Point at the picture to read values.";
+    return whole ? first : `${first} Outside the dashed frame the network saw nothing.`;
   }
 
   function setLook(name, value) {
@@ -174,15 +181,17 @@ export default function ({ data, parentElement: root, setStateValue }) {
       edge.hidden = S.look.wipe <= 0;
     }
     const strip = legend.getContext("2d"), line = strip.createImageData(256, 1);
-    colour(line, { heat: Float32Array.from({ length: 256 }, (_, i) => i / 255), rows: 1, columns: 256 }, 1, table, { ...S.look, opacity: 100 });
+    colour(line, { heat: Float32Array.from({ length: 256 }, (_, i) => i / 255), rows: 1, columns: 256 }, 1, table, { ...S.look, opacity: 100, threshold: 0 });
     strip.putImageData(line, 0, 0);
-    high.textContent = short(data.scale);
+    high.textContent = `${short(data.scale)} at the peak`;
     for (const name of ["opacity", "threshold", "wipe"]) {
       const input = field(name);
       input.value = S.look[name];
       input.nextElementSibling.textContent = `${S.look[name]} %`;
       input.oninput = () => setLook(name, Number(input.value));
     }
+    field("cells").checked = S.look.cells;
+    field("cells").onchange = () => setLook("cells", field("cells").checked);
     field("colours").value = S.look.colours;
     field("colours").onchange = () => setLook("colours", field("colours").value);
     if (!S.probe) output.textContent = hint();

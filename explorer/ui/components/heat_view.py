@@ -11,7 +11,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from explorer.figures.heat import COLOURS, Look
-from explorer.models import CropBox
+from explorer.preprocessing import CropBox
 from explorer.ui.components import register
 
 _mount = register("heat_view")

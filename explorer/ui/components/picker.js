@@ -6,7 +6,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   picker.querySelector(".name").textContent = data.label;
   open.querySelector(".title").textContent = chosen?.title ?? "Choose …";
   open.querySelector(".detail").textContent = [chosen?.detail, chosen?.badge].filter(Boolean).join(" · ");
-  input.placeholder = `Search ${data.options.length} …`;
+  input.placeholder = `Search ${data.options.length} ${data.things}`;
   input.setAttribute("aria-label", `Search: ${data.label}`);
   list.setAttribute("aria-label", data.label);
 
@@ -77,7 +77,17 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     if (!visible) return;
     input.value = "";
     fill();
+    fit();
     input.focus();
+  }
+
+  // Down where there is room, up where there is more of it, never beyond the window.
+  function fit() {
+    const button = open.getBoundingClientRect();
+    const below = window.innerHeight - button.bottom, above = button.top;
+    const up = below < 320 && above > below;
+    panel.classList.toggle("up", up);
+    list.style.maxHeight = `${Math.max((up ? above : below) - 90, 140)}px`;
   }
 
   function choose(index) {

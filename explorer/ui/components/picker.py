@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -24,13 +24,19 @@ class Option:
 
 
 def picker(
-    name: str, label: str, options: Sequence[Option], selected: str, on_pick: Callable[[str], None]
+    name: str,
+    label: str,
+    things: str,
+    options: Sequence[Option],
+    selected: str,
+    on_pick: Callable[[str], None],
 ) -> None:
     """A button that shows the chosen option and opens a searchable list.
 
     Args:
         name: key of the instance.
         label: what is being chosen, shown above.
+        things: what the options are, many of them: "networks".
         options: neighbours of the same group stand under one heading.
         selected: key of the chosen option.
         on_pick: called with the key that was picked.
@@ -42,6 +48,11 @@ def picker(
 
     _mount(
         key=name,
-        data={"label": label, "options": [asdict(option) for option in options], "selected": selected},
+        data={
+            "label": label,
+            "things": things,
+            "options": [vars(option) for option in options],
+            "selected": selected,
+        },
         on_picked_change=picked,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -56,7 +56,7 @@ def tiles(
         data={
             "label": label,
             "title": title,
-            "tiles": [asdict(entry) for entry in entries],
+            "tiles": [vars(entry) for entry in entries],
             "selected": selected,
             "size": size,
             "slider": slider,
