@@ -117,3 +117,12 @@ def test_there_is_no_jet():
     assert "jet" not in COLOURS
     with pytest.raises(ExplorerError, match="no colour map “jet”"):
         Look(colours="jet")
+
+
+def test_cells_are_shown_as_they_are_where_that_is_asked_for():
+    """The nearest neighbour of cv2, exact where cells are whole pixels."""
+    heat = np.random.default_rng(1).random((6, 9)).astype(np.float32)
+    white = np.full((60, 90, 3), 255, np.uint8)
+    mixed = overlay(white, heat, 1.0, full_box(white), Look(opacity=100, colours="spotlight", cells=True))
+    wanted = np.round(255 * cv2.resize(heat, (90, 60), interpolation=cv2.INTER_NEAREST))
+    assert np.abs(mixed[..., 0] - wanted).max() <= 1

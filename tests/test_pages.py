@@ -36,18 +36,6 @@ def choices(at: AppTest) -> dict[str, Any]:
     }
 
 
-def component(at: AppTest, key: str) -> dict[str, Any]:
-    """The data that one of our components was given."""
-    import json
-
-    (proto,) = [
-        element.proto
-        for element in at.main
-        if type(element).__name__ == "UnknownElement" and element.proto.id.endswith(f"-{key}")
-    ]
-    return json.loads(proto.json) if proto.WhichOneof("data") == "json" else {}
-
-
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.path or "home")
 def test_every_page_opens_with_its_title_and_sentence_and_without_errors(room):
     at = visit(room.path)
@@ -59,7 +47,7 @@ def test_every_page_opens_with_its_title_and_sentence_and_without_errors(room):
 
 def test_the_saliency_page_tells_where_it_computed_and_what_was_fed():
     told = " ".join(caption.value for caption in visit().caption)
-    assert "224 × 224 pixels. Forward" in told
+    assert "224 × 224 pixels, from 51 % of the picture. Forward pass" in told
     assert "CPU" in told
     assert "Chelsea" in told
 
@@ -90,6 +78,8 @@ def test_what_is_usual_stays_out_of_the_address():
         ("versus", "9" * 400),
         ("opacity", "101"),
         ("colours", "**jet**"),
+        ("cells", "2"),
+        ("fit", "stretched"),
     ],
 )
 def test_nonsense_in_the_address_gets_one_sentence_and_the_usual(name: str, value: str):
@@ -104,6 +94,13 @@ def test_a_method_is_chosen_with_its_widget_and_reaches_the_address():
     at.selectbox(key="method select").select("eigen_cam").run()
     assert choices(at) == {"method": "eigen_cam"}
     assert any(METHODS["eigen_cam"].sentence[:20] in caption.value for caption in at.caption)
+
+
+def test_the_whole_picture_can_be_fed():
+    at = visit()
+    at.segmented_control(key="fit control").select("whole").run()
+    assert choices(at) == {"fit": "whole"}
+    assert any("from the whole picture" in caption.value for caption in at.caption)
 
 
 def test_a_class_that_is_searched_is_drawn_and_the_search_is_cleared():

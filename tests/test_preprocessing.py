@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 from torchvision import models as zoo
+from torchvision.transforms import InterpolationMode, functional
 
 from explorer.errors import ImageError, ModelError
-from explorer.models import CATALOGUE
-from explorer.preprocessing import Preprocessing
+from explorer.images import sample_photo
+from explorer.models import CATALOGUE, NetworkInput
+from explorer.preprocessing import CropBox, Preprocessing
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 PHOTOS = {
@@ -196,3 +199,26 @@ def test_nonsense_is_refused(change: dict[str, object], message: str) -> None:
     settings = {"resize": 256, "crop": 224, "mean": (0.5,) * 3, "std": (0.5,) * 3, "interpolation": "bicubic"}
     with pytest.raises(ModelError, match=message):
         Preprocessing(**(settings | change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "key", ["efficientnet_lite0", "resnet50.IMAGENET1K_V2", "vit_b_16.IMAGENET1K_SWAG_E2E_V1"]
+)
+def test_the_whole_photo_is_squeezed_as_torchvision_squeezes(key: str) -> None:
+    ready = replace(CATALOGUE[key].preprocessing, whole=True)
+    pixels = sample_photo("rocket").pixels
+    mode = InterpolationMode(ready.interpolation)
+    squeezed = functional.resize(
+        Image.fromarray(pixels), [ready.crop, ready.crop], interpolation=mode, antialias=True
+    )
+    assert np.array_equal(ready.image(pixels), np.array(squeezed))
+    assert ready.view(*pixels.shape[:2]) == CropBox(0, 0, *pixels.shape[:2])
+
+
+def test_an_input_knows_its_part_and_its_identity() -> None:
+    card, photo = CATALOGUE["efficientnet_lite0"], sample_photo("cat")
+    middle, whole = NetworkInput(card, photo), NetworkInput(card, photo, whole=True)
+    assert whole.share == 1
+    assert middle.share == pytest.approx((224 / 256) ** 2 * 300 / 451, rel=0.01)
+    assert len({middle.identity, whole.identity, NetworkInput(card, sample_photo("coffee")).identity}) == 3
+    assert not torch.equal(middle.tensor(), whole.tensor())

@@ -14,8 +14,8 @@ import torchvision
 from PIL import Image
 from skimage import data
 
-from explorer.images import Photo, decode_photo, sample_photo
-from explorer.models import DEFAULT_MODEL, build_network, card
+from explorer.images import decode_photo, sample_photo
+from explorer.models import DEFAULT_MODEL, NetworkInput, build_network, card
 from explorer.recording import Recorder
 from explorer.saliency import METHODS, SaliencySpec, explain, explain_all, normalise, upsample
 from explorer.take_home import LOADERS, PICTURE, needs_picture, saliency_code
@@ -39,12 +39,12 @@ def run(code: str, folder: Path, **environment: str) -> np.ndarray:
     return np.load(folder / "heat.npy")
 
 
-def ours(key: str, file: Path | None, photo: Photo, spec: SaliencySpec) -> np.ndarray:
+def ours(fed: NetworkInput, file: Path | None, spec: SaliencySpec) -> np.ndarray:
     """Our map as the package gives its own: stretched to 0..1, enlarged to the input, stretched again."""
-    network, ready = build_network(card(key), file), card(key).preprocessing
-    recorder = Recorder(network, size=ready.crop)
-    heat = explain(recorder.record(ready.tensor(photo.pixels)), spec).heat
-    enlarged = upsample(normalise(heat - heat.min()), (ready.crop, ready.crop))
+    side = fed.card.preprocessing.crop
+    recorder = Recorder(build_network(fed.card, file), size=side)
+    heat = explain(recorder.record(fed.tensor()), spec).heat
+    enlarged = upsample(normalise(heat - heat.min()), (side, side))
     return normalise(enlarged - enlarged.min())
 
 
@@ -59,10 +59,9 @@ def strongest(network: torch.nn.Module, x: torch.Tensor) -> SaliencySpec:
 
 @pytest.mark.parametrize("method", ["grad_cam", "hires_cam", "layer_cam", "xgrad_cam"])
 def test_code_reproduces_the_map_of_the_embedded_network(method: str, tmp_path: Path):
-    photo, spec = sample_photo("coffee"), SaliencySpec(method, "bn2", 967)
-    theirs = run(saliency_code(card(DEFAULT_MODEL), spec, photo), tmp_path)
-    mine = ours(DEFAULT_MODEL, None, photo, spec)
-    assert np.abs(theirs - mine).max() < 1e-4
+    fed, spec = NetworkInput(card(DEFAULT_MODEL), sample_photo("coffee")), SaliencySpec(method, "bn2", 967)
+    theirs = run(saliency_code(fed, spec), tmp_path)
+    assert np.abs(theirs - ours(fed, None, spec)).max() < 1e-4
 
 
 def test_code_reproduces_the_map_of_an_uploaded_picture_at_a_shallow_layer(tmp_path: Path):
@@ -70,8 +69,18 @@ def test_code_reproduces_the_map_of_an_uploaded_picture_at_a_shallow_layer(tmp_p
     Image.fromarray(pixels).save(tmp_path / "picture.png")
     photo = decode_photo((tmp_path / "picture.png").read_bytes(), "me.png")
     spec = SaliencySpec("grad_cam", "blocks.4.2", 834)
-    theirs = run(saliency_code(card(DEFAULT_MODEL), spec, photo), tmp_path)
-    assert np.abs(theirs - ours(DEFAULT_MODEL, None, photo, spec)).max() < 1e-4
+    fed = NetworkInput(card(DEFAULT_MODEL), photo)
+    theirs = run(saliency_code(fed, spec), tmp_path)
+    assert np.abs(theirs - ours(fed, None, spec)).max() < 1e-4
+
+
+def test_code_feeds_the_whole_picture_where_the_page_does(tmp_path: Path):
+    fed = NetworkInput(card(DEFAULT_MODEL), sample_photo("coffee"), whole=True)
+    spec = SaliencySpec("grad_cam", "bn2", 967)
+    theirs = run(saliency_code(fed, spec), tmp_path)
+    assert np.abs(theirs - ours(fed, None, spec)).max() < 1e-4
+    middle = ours(NetworkInput(fed.card, fed.photo), None, spec)
+    assert np.abs(theirs - middle).max() > 0.1
 
 
 @pytest.mark.parametrize(
@@ -98,9 +107,10 @@ def test_code_reproduces_the_map_of_torchvision_networks(key: str, tmp_path: Pat
     photo = sample_photo("rocket")
     Image.fromarray(photo.pixels).save(tmp_path / PICTURE)
     network = build_network(entry, file)
-    spec = strongest(network, entry.preprocessing.tensor(photo.pixels))
-    theirs = run(saliency_code(entry, spec, photo), tmp_path, TORCH_HOME=str(tmp_path))
-    assert np.abs(theirs - ours(key, file, photo, spec)).max() < 1e-3
+    fed = NetworkInput(entry, photo, whole=key.startswith("squeezenet"))
+    spec = strongest(network, fed.tensor())
+    theirs = run(saliency_code(fed, spec), tmp_path, TORCH_HOME=str(tmp_path))
+    assert np.abs(theirs - ours(fed, file, spec)).max() < 1e-3
     assert theirs.max() > 0.99
 
 
@@ -115,7 +125,8 @@ def test_samples_that_the_code_loads_are_those_pictures_to_the_pixel(sample: str
 @pytest.mark.parametrize("sample", ["cat", "cat_and_bird"])
 @pytest.mark.parametrize("method", METHODS)
 def test_code_names_its_packages_and_nothing_of_ours(sample: str, method: str):
-    code = saliency_code(card(DEFAULT_MODEL), SaliencySpec(method, "bn2", 285), sample_photo(sample))
+    fed = NetworkInput(card(DEFAULT_MODEL), sample_photo(sample))
+    code = saliency_code(fed, SaliencySpec(method, "bn2", 285))
     compile(code, "reproduce.py", "exec")
     assert "explorer" not in code
     assert METHODS[method].package in code

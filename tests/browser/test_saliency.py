@@ -137,9 +137,9 @@ def test_a_click_on_the_second_class_changes_the_map(page: Page, address: str):
 
 def test_any_of_the_thousand_classes_can_be_searched(page: Page, address: str):
     open_page(page, address)
-    page.get_by_label("Any of its 1,000 classes").first.click()
+    page.get_by_label("Another class").first.click()
     page.keyboard.type("espresso maker")
-    page.get_by_role("option", name="espresso maker").click()
+    page.get_by_role("option", name="espresso maker · 550").click()
     painted(page, "espresso maker")
     expect(answers(page)).to_have_count(6)
     settled(page)
@@ -170,13 +170,13 @@ def test_the_film_and_its_slider_choose_the_layer(page: Page, address: str):
     expect(film.get_by_role("radio").last).to_contain_text("7 × 7 ★")
     before = heat_pixels(page)
     film.get_by_role("radio").nth(3).click()
-    expect(page.locator(".high")).not_to_have_text("0.392")
+    expect(page.locator(".high")).not_to_have_text("0.392 at the peak")
     settled(page)
     assert query(page)["layer"] == "blocks.4.2"
     assert np.abs(heat_pixels(page).astype(int) - before).mean() > 1
     page.get_by_role("slider", name="Layer").fill("4")
     expect(film.get_by_role("radio").last).to_have_attribute("aria-checked", "true")
-    expect(page.locator(".high")).to_have_text("0.392")
+    expect(page.locator(".high")).to_have_text("0.392 at the peak")
     settled(page)
     assert query(page) == {}
 
@@ -204,7 +204,9 @@ def test_pointing_reads_the_value_under_the_pointer(page: Page, address: str):
     area = stage.bounding_box()
     assert area
     stage.hover(position={"x": area["width"] / 2, "y": area["height"] / 2})
-    expect(page.locator("output")).to_have_text(re.compile(r"Row 1[45]\d, column 22\d: 0\.\d+ \(\d+ %\)"))
+    expect(page.locator("output")).to_have_text(
+        re.compile(r"Row 1[45]\d, column 22\d: 0\.\d+ \(\d+ % of the peak\), cell 3, 3 of 7 × 7")
+    )
 
 
 def test_every_method_draws_a_map(page: Page, address: str):
@@ -212,6 +214,8 @@ def test_every_method_draws_a_map(page: Page, address: str):
     for method in list(saliency.METHODS.values())[1:]:
         open_page(page, address, f"?method={method.key}")
         expect(page.get_by_text(method.sentence.split(".")[0][:40])).to_be_visible()
+        if not method.needs_gradient:
+            painted(page, f"{method.name} · no class")
         assert heat_pixels(page)[..., 3].max() > 100
 
 
@@ -235,6 +239,58 @@ def test_the_link_shows_the_same_in_a_new_browser(page: Page, address: str, brow
         )
 
 
+def test_back_and_forward_walk_through_what_was_chosen(page: Page, address: str):
+    open_page(page, address)
+    answers(page).nth(1).click()
+    painted(page, SECOND_CAT)
+    expect(page).to_have_url(re.compile("class=285"))
+    page.get_by_role("radio", name="Coffee").click()
+    expect(answers(page).first).to_contain_text("espresso")
+    expect(page).to_have_url(re.compile("picture=coffee$"))
+    settled(page)
+    page.go_back()
+    painted(page, SECOND_CAT)
+    settled(page)
+    assert query(page) == {"class": "285"}
+    page.go_back()
+    painted(page, CAT)
+    settled(page)
+    assert query(page) == {}
+    page.go_forward()
+    painted(page, SECOND_CAT)
+
+
+def test_the_cells_of_the_layer_can_be_seen(page: Page, address: str):
+    open_page(page, address)
+    page.get_by_label("Show the cells").check()
+    shown = heat_pixels(page)
+    # 7 × 7 cells: at most 49 colours, each in one piece of 37 or 38 pixels
+    assert len(np.unique(shown.reshape(-1, 4), axis=0)) <= 49
+    assert (shown[2:35, 2:35] == shown[2, 2]).all()
+    expect(page).to_have_url(re.compile("cells=1"))
+
+
+def test_the_whole_picture_can_be_fed(page: Page, address: str):
+    open_page(page, address)
+    expect(page.locator(".box")).to_be_visible()
+    page.get_by_text("All, squeezed").click()
+    expect(page.locator(".box")).to_be_hidden()
+    expect(page.get_by_text("from the whole picture")).to_be_visible()
+    settled(page)
+    assert query(page) == {"fit": "whole"}
+
+
+def test_the_link_can_be_copied(browser: Browser, address: str):
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    open_page(page, address, "?class=285")
+    page.get_by_text("Take it home").click()
+    page.get_by_role("button", name="Copy the link to this view").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    context.close()
+
+
 @pytest.mark.parametrize(
     ("link", "sentence"),
     [
@@ -244,7 +300,7 @@ def test_the_link_shows_the_same_in_a_new_browser(page: Page, address: str, brow
         ("?colours=jet", "the colour map jet"),
         ("?class=1200", "class 1200 is outside 0–999"),
         ("?opacity=many", "opacity"),
-        ("?picture=own", "no link carries"),
+        ("?picture=own", "links carry no pictures"),
         ("?picture=<script>alert(1)</script>", "does not exist here"),
     ],
 )
@@ -271,6 +327,43 @@ def test_an_uploaded_photo_gets_its_answers(page: Page, address: str):
     expect(answers(page).first).to_contain_text(CAT)
     page.get_by_role("radio", name="Yours").click()
     expect(answers(page).first).to_contain_text("espresso")
+
+
+DROP = """
+([name, data, kind]) => {
+  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+  const files = new DataTransfer();
+  files.items.add(new File([bytes], name, { type: "image/png" }));
+  const target = document.querySelector("h1");
+  if (kind === "paste") {
+    target.dispatchEvent(new ClipboardEvent("paste", { clipboardData: files, bubbles: true, composed: true }));
+    return;
+  }
+  for (const step of ["dragenter", "dragover", "drop"])
+    target.dispatchEvent(new DragEvent(step, { dataTransfer: files, bubbles: true, cancelable: true, composed: true }));
+}
+"""
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_picture_can_be_dropped_or_pasted_anywhere(page: Page, address: str, kind: str):
+    open_page(page, address)
+    page.evaluate(DROP, ["mug.png", base64.b64encode(photo_file("coffee", "PNG")).decode(), kind])
+    expect(answers(page).first).to_contain_text("espresso")
+    expect(page.locator(".veil")).to_be_hidden()
+
+
+def test_a_finger_reads_a_value_that_stays(browser: Browser, address: str):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    open_page(page, address)
+    expect(page.locator("output")).to_contain_text("Tap the picture")
+    area = page.locator(".stage").bounding_box()
+    assert area
+    page.locator(".stage").tap(position={"x": area["width"] / 2, "y": area["height"] / 2})
+    page.wait_for_timeout(300)
+    expect(page.locator("output")).to_contain_text("of the peak")
+    context.close()
 
 
 def test_a_hostile_file_gets_its_sentence_and_the_previous_picture_stays(page: Page, address: str):
@@ -362,11 +455,18 @@ def test_a_download_that_fails_reads_well_and_the_page_goes_on(page: Page, addre
     alert = page.get_by_role("alert").first
     expect(alert).to_contain_text(card(RESNET).file_name)
     expect(alert).to_contain_text("404")
-    expect(alert).to_contain_text("The page goes on with EfficientNet-Lite0")
+    expect(alert).to_contain_text("the page goes on with EfficientNet-Lite0")
+    expect(alert).to_contain_text("put it into")
     expect(page.locator(".picker .open")).to_contain_text("EfficientNet-Lite0")
     painted(page, SECOND_CAT)
     settled(page)
     assert query(page) == {"class": "285"}, "what was chosen before is kept"
+    # it stays until somebody picks another, and can be tried again
+    answers(page).first.click()
+    painted(page, CAT)
+    expect(alert).to_contain_text("404")
+    page.get_by_role("button", name="Try again").click()
+    expect(alert).to_contain_text("404")
 
 
 def test_a_download_shows_its_progress_and_can_be_cancelled(
