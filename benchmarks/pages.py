@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import Browser, Page
@@ -18,6 +22,12 @@ from benchmarks import results
 from tests.browser.serving import ROOT, browsing, free_port, serving, settled, visiting
 
 STARTS, CLICKS = 3, 40
+
+FLOOR = {
+    "app.py": "import streamlit as st\napp = st.App('main.py')\n",
+    "main.py": "import streamlit as st\nst.title('Nothing')\nst.button('again')\n",
+    ".streamlit/config.toml": (ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"),
+}
 
 # From the click to the frame after the map is painted, by the browser's own clock.
 SWITCH = """
@@ -57,35 +67,36 @@ NO_OP = """
 """
 
 
-def start_once(browser: Browser) -> dict[str, float]:
-    """Seconds from `streamlit run` to: healthy, the home page, the saliency page with its map."""
+def start_once(browser: Browser, folder: Path, sights: Mapping[str, tuple[str, str]]) -> dict[str, float]:
+    """Seconds from `streamlit run` in a folder to healthy, then to each sight: what is awaited at which address."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        f"--server.port={port}",
+        "--server.headless=true",
+    ]
     address, begun, taken = f"http://127.0.0.1:{port}", time.perf_counter(), {}
-    with visiting(browser) as page, visiting(browser) as deep:
-        process = subprocess.Popen(
-            [*command, "--server.headless=true"],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            while True:
-                try:
-                    urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
-                    break
-                except (urllib.error.URLError, OSError):
-                    time.sleep(0.02)
-            taken["healthy"] = time.perf_counter() - begun
-            page.goto(address)
-            page.get_by_role("link", name="Open “Where does it look?”").wait_for()
-            taken["home page"] = time.perf_counter() - begun
-            deep.goto(f"{address}/saliency")
-            deep.locator(".view[data-painted]").wait_for(timeout=60_000)
-            taken["first map"] = time.perf_counter() - begun
-        finally:
-            process.terminate()
-            process.wait()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+                break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.02)
+        taken["healthy"] = time.perf_counter() - begun
+        for what, (path, awaited) in sights.items():
+            with visiting(browser) as page:
+                page.goto(f"{address}/{path}")
+                page.locator(awaited).first.wait_for(timeout=60_000)
+                taken[what] = time.perf_counter() - begun
+    finally:
+        process.terminate()
+        process.wait()
     return taken
 
 
@@ -100,39 +111,55 @@ def clicks(page: Page) -> list[float]:
     return taken[5:]
 
 
-def no_ops(page: Page) -> list[float]:
-    """Milliseconds of runs of the page in which nothing changes."""
+def no_ops(page: Page, button: str) -> list[float]:
+    """Milliseconds of runs in which nothing changes."""
     taken = []
     for _ in range(CLICKS + 5):
-        taken.append(page.locator("button.class[aria-pressed=true]").evaluate(NO_OP))
+        taken.append(page.locator(button).first.evaluate(NO_OP))
         page.wait_for_timeout(50)
     return taken[5:]
 
 
 def main() -> None:
-    with browsing() as browser:
-        starts = [start_once(browser) for _ in range(STARTS)]
-        with serving() as address, visiting(browser) as page:
+    home, deep = {"home page": ("", "h3")}, {"first map, on a deep link": ("saliency", ".view[data-painted]")}
+    with tempfile.TemporaryDirectory() as name, browsing() as browser:
+        empty = Path(name)
+        for file, text in FLOOR.items():
+            (empty / file).parent.mkdir(exist_ok=True)
+            (empty / file).write_text(text, encoding="utf-8")
+        starts: dict[str, list[float]] = defaultdict(list)
+        for _ in range(STARTS):
+            for folder, sights, mark in (
+                (empty, {"its title": ("", "h1")}, "empty app: "),
+                (ROOT, home, ""),
+                (ROOT, deep, ""),
+            ):
+                for what, seconds in start_once(browser, folder, sights).items():
+                    starts[f"{mark}`streamlit run` to {what}, s"].append(seconds)
+        runs: dict[str, list[float]] = {}
+        command = [sys.executable, "-m", "streamlit", "run", str(empty / "app.py"), "--server.port={port}"]
+        with serving(wait=True) as address, serving(command, wait=False) as bare, visiting(browser) as page:
             page.goto(f"{address}/saliency")
             page.locator(".view[data-painted]").wait_for()
             settled(page)
-            switched = clicks(page)
-            idle = no_ops(page)
-    rows = [
-        [f"`streamlit run` to {what}, s", *spread([start[what] for start in starts], 2)] for what in starts[0]
-    ]
-    rows.append(["click on another class to painted map, ms", *spread(switched)])
-    rows.append(["a run that changes nothing, ms", *spread(idle)])
+            page.wait_for_timeout(2000)
+            runs["click on another class to painted map, ms"] = clicks(page)
+            runs["a run that changes nothing, ms"] = no_ops(page, "button.class[aria-pressed=true]")
+            page.goto(bare)
+            runs["empty app: a run that changes nothing, ms"] = no_ops(page, "[data-testid=stButton] button")
+    rows = [[what, *spread(values, 2)] for what, values in starts.items()]
+    rows += [[what, *spread(values)] for what, values in runs.items()]
     body = results.table(["what", "median", "p95", "least"], rows)
     results.write(
         "pages",
         "What a visitor waits for",
-        f"{body}\n\nIn Chromium on the same machine, by the browser's clock; {STARTS} starts on a warm disk, "
-        f"{CLICKS} clicks and runs.\nThe server warms up while the first pages are asked for.",
+        f"{body}\n\nIn Chromium on the same machine, by the browser's clock; {STARTS} starts on a warm disk in turns, "
+        f"{CLICKS} clicks and runs.\nThe server warms up while the first page is asked for.  “Empty app”: Streamlit "
+        "with a title and a button, the floor.",
     )
 
 
-def spread(values: list[float], digits: int = 0) -> list[str]:
+def spread(values: Sequence[float], digits: int = 0) -> list[str]:
     """Median, 95th percentile and least, for a row."""
     return [f"{value:.{digits}f}" for value in (np.median(values), np.percentile(values, 95), min(values))]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -13,6 +16,7 @@ from explorer.errors import ModelError
 from explorer.ui import errors, link, warmup
 
 ROOT = Path(__file__).resolve().parents[2]
+Parameters = ParamSpec("Parameters")
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 
 
@@ -94,7 +98,7 @@ def shell() -> None:
         chosen.run()
     except Exception as error:
         errors.show(error)
-    link.write(room.path)
+    link.write()
     foot()
 
 
@@ -103,28 +107,36 @@ def entry(room: Room) -> st.Page:
     return navigation()[room]
 
 
-@dataclass(frozen=True)
-class Bench:
-    """The areas of a page that looks at one picture; style.css lays them out for every width.
+def bench() -> DeltaGenerator:
+    """The room for a page that looks at one picture; style.css lays out its areas for every width.
 
     Wide: what goes in on the left, the view with its film in the middle, the answers on the right.  On a phone:
     picture, view, answers, film, network, each below the other.
     """
-
-    picture: DeltaGenerator
-    network: DeltaGenerator
-    view: DeltaGenerator
-    film: DeltaGenerator
-    answers: DeltaGenerator
+    return st.container(key="bench")
 
 
-def bench() -> Bench:
-    """The areas, in the order in which a reader of the screen or the Tab key meets them."""
-    with st.container(key="bench"):
-        with st.container(key="inputs"):
-            picture, network = st.container(key="picture"), st.container(key="network")
-        view, film, answers = (st.container(key=key) for key in ("view", "film", "answers"))
-    return Bench(picture, network, view, film, answers)
+def inputs() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Inside the bench: the areas for the picture and for the network."""
+    with st.container(key="inputs"):
+        return st.container(key="picture"), st.container(key="network")
+
+
+def outputs() -> tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]:
+    """Inside the bench: the areas for the view, the film and the answers."""
+    return st.container(key="view"), st.container(key="film"), st.container(key="answers")
+
+
+def part(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """A part of a page that runs alone when something inside it is touched: the rest is neither run nor sent."""
+
+    @st.fragment
+    @wraps(function)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        function(*args, **kwargs)
+        link.write()
+
+    return run
 
 
 def gallery() -> None:

@@ -27,6 +27,7 @@ def begin(page: str) -> None:
         names = now if page != last_page else {*now, *written}
         for name in names:
             st.session_state[_PREFIX + name] = now.get(name, "")
+    st.session_state[_WRITTEN] = page, now
     st.session_state[_RUN] = {}
 
 
@@ -87,7 +88,7 @@ def _complain(sentence: str) -> None:
     st.warning(plain(sentence), icon=":material/link_off:")
 
 
-def write(page: str) -> None:
+def write() -> None:
     """Bring the address up to date with this run's choices, in one step of the browser's history."""
     now = st.query_params.to_dict()
     wanted = {name: value for name, value in now.items() if name not in st.session_state[_RUN]}
@@ -97,4 +98,4 @@ def write(page: str) -> None:
             wanted[name] = value
     if wanted != now:
         st.query_params.from_dict(wanted)
-    st.session_state[_WRITTEN] = page, wanted
+    st.session_state[_WRITTEN] = st.session_state[_WRITTEN][0], wanted

@@ -6,6 +6,9 @@ const FINEST = 448; // side of the painted map; the browser smooths it up to the
 const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 const bytes = (text) => Uint8ClampedArray.from(atob(text), (c) => c.charCodeAt(0));
 
+// Writing the same text again would cost a layout.
+const put = (node, text) => node.textContent !== text && (node.textContent = text);
+
 // Value at (x, y), both 0..1 over the map: of the cell there, or between the centres of cells, as cv2's and
 // torch's linear resize have it.
 export function sample({ heat, rows, columns }, x, y, cells) {
@@ -69,8 +72,26 @@ export default function ({ data, parentElement: root, setStateValue }) {
   const panes = data.panes.map((pane, index) => ({ ...pane, heat: floats(pane.heat), figure: list.children[index] }));
   panes.forEach(dress);
   lay();
+  wire();
   paint();
   window.addEventListener("cnn-explorer-photo", lay);
+
+  // What the controls show, and what they do: this run's `setStateValue` is the one to call.
+  function wire() {
+    put(high, `${short(data.scale)} at the peak`);
+    for (const name of ["opacity", "threshold", "wipe"]) {
+      const input = field(name);
+      input.value = S.look[name];
+      input.nextElementSibling.textContent = `${S.look[name]} %`;
+      input.oninput = () => setLook(name, Number(input.value));
+    }
+    field("cells").checked = S.look.cells;
+    field("cells").onchange = () => setLook("cells", field("cells").checked);
+    field("colours").value = S.look.colours;
+    field("colours").onchange = () => setLook("colours", field("colours").value);
+    if (!S.probe) output.textContent = hint();
+    else read(S.probe.x, S.probe.y);
+  }
 
   // The photograph travels apart from the maps, and may come after them.
   function lay() {
@@ -90,8 +111,8 @@ export default function ({ data, parentElement: root, setStateValue }) {
   }
 
   function dress({ title, note, heat, rows, columns, figure }) {
-    figure.querySelector(".title").textContent = title;
-    figure.querySelector(".note").textContent = note;
+    put(figure.querySelector(".title"), title);
+    put(figure.querySelector(".note"), note);
     const stage = figure.querySelector(".stage");
     // as large as the column allows, never taller than most of the window, never blown up past use
     stage.style.aspectRatio = `${width} / ${height}`;
@@ -161,6 +182,7 @@ export default function ({ data, parentElement: root, setStateValue }) {
 
   function setLook(name, value) {
     S.look[name] = value;
+    wire();
     paint();
     clearTimeout(S.timer);
     S.timer = setTimeout(() => setStateValue("look", { ...S.look }), REST);
@@ -168,6 +190,10 @@ export default function ({ data, parentElement: root, setStateValue }) {
 
   function paint() {
     const table = S.tables[S.look.colours];
+    // runs come often and most change no map: painting the same again would cost a frame
+    const drawn = JSON.stringify([data.panes, data.box, data.scale, S.look]);
+    if (view._drawn === drawn) return;
+    view._drawn = drawn;
     for (const pane of panes) {
       const canvas = pane.figure.querySelector("canvas");
       const shrink = Math.min(1, FINEST / Math.max(box.width, box.height));
@@ -183,19 +209,6 @@ export default function ({ data, parentElement: root, setStateValue }) {
     const strip = legend.getContext("2d"), line = strip.createImageData(256, 1);
     colour(line, { heat: Float32Array.from({ length: 256 }, (_, i) => i / 255), rows: 1, columns: 256 }, 1, table, { ...S.look, opacity: 100, threshold: 0 });
     strip.putImageData(line, 0, 0);
-    high.textContent = `${short(data.scale)} at the peak`;
-    for (const name of ["opacity", "threshold", "wipe"]) {
-      const input = field(name);
-      input.value = S.look[name];
-      input.nextElementSibling.textContent = `${S.look[name]} %`;
-      input.oninput = () => setLook(name, Number(input.value));
-    }
-    field("cells").checked = S.look.cells;
-    field("cells").onchange = () => setLook("cells", field("cells").checked);
-    field("colours").value = S.look.colours;
-    field("colours").onchange = () => setLook("colours", field("colours").value);
-    if (!S.probe) output.textContent = hint();
-    else read(S.probe.x, S.probe.y);
     view.dataset.painted = panes.map((pane) => pane.title).join(" | ");
   }
 

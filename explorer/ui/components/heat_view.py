@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
 from explorer.figures.heat import COLOURS, Look
-from explorer.preprocessing import CropBox
+from explorer.models import NetworkInput
 from explorer.ui.components import register
 
 _mount = register("heat_view")
@@ -38,9 +38,7 @@ _TABLES = {
 
 def heat_view(
     name: str,
-    photo_id: str,
-    shape: tuple[int, int],
-    box: CropBox,
+    fed: NetworkInput,
     panes: Sequence[Pane],
     scale: float,
     look: Look,
@@ -50,9 +48,7 @@ def heat_view(
 
     Args:
         name: key of the instance.
-        photo_id: the picture, by its id in the page's `photo_store`.
-        shape: height and width of the picture in its own pixels.
-        box: the part of the picture that the network was fed.
+        fed: the picture, which the page's `photo_store` holds under its digest, and the part that was fed.
         panes: one map, or two to compare.
         scale: the heat value that gets the end of the colour map, for all panes alike.
         look: opacity, threshold, colours and wipe.
@@ -66,10 +62,10 @@ def heat_view(
     _mount(
         key=name,
         data={
-            "photoId": photo_id,
-            "height": shape[0],
-            "width": shape[1],
-            "box": asdict(box),
+            "photoId": fed.photo.digest,
+            "height": fed.photo.height,
+            "width": fed.photo.width,
+            "box": vars(fed.box),
             "panes": [
                 {
                     "title": pane.title,
@@ -81,7 +77,7 @@ def heat_view(
                 for pane in panes
             ],
             "scale": scale,
-            "look": asdict(look),
+            "look": vars(look),
             "colours": _TABLES,
         },
         on_look_change=looked,

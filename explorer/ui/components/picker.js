@@ -1,11 +1,14 @@
 // A searchable list in groups, after the ARIA combobox pattern: type to narrow, arrows to move, Enter to choose.
+// Writing the same text again would cost a layout.
+const put = (node, text) => node.textContent !== text && (node.textContent = text);
+
 export default function ({ data, parentElement: root, setTriggerValue }) {
   const picker = root.querySelector(".picker");
   const [open, panel, input, list, none] = [".open", ".panel", "input", ".list", ".none"].map((s) => picker.querySelector(s));
   const chosen = data.options.find((option) => option.key === data.selected);
-  picker.querySelector(".name").textContent = data.label;
-  open.querySelector(".title").textContent = chosen?.title ?? "Choose …";
-  open.querySelector(".detail").textContent = [chosen?.detail, chosen?.badge].filter(Boolean).join(" · ");
+  put(picker.querySelector(".name"), data.label);
+  put(open.querySelector(".title"), chosen?.title ?? "Choose …");
+  put(open.querySelector(".detail"), [chosen?.detail, chosen?.badge].filter(Boolean).join(" · "));
   input.placeholder = `Search ${data.options.length} ${data.things}`;
   input.setAttribute("aria-label", `Search: ${data.label}`);
   list.setAttribute("aria-label", data.label);

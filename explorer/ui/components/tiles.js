@@ -1,9 +1,12 @@
 // Pictures to click: a radio group (arrow keys move and choose), over a slider where order matters.
+// Writing the same text again would cost a layout.
+const put = (node, text) => node.textContent !== text && (node.textContent = text);
+
 export default function ({ data, parentElement: root, setTriggerValue }) {
   const group = root.querySelector(".group");
   const slider = root.querySelector(".slider");
   const { tiles } = data;
-  root.querySelector(".name").textContent = data.title;
+  put(root.querySelector(".name"), data.title);
   group.setAttribute("aria-label", data.label);
   group.style.setProperty("--size", `${data.size}px`);
   group.classList.toggle("row", data.slider);
@@ -11,7 +14,9 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
 
   const focused = root.activeElement?.dataset?.key;
   const buttons = tiles.map((tile) => group.querySelector(`[data-key="${CSS.escape(tile.key)}"]`) ?? make(tile));
-  group.replaceChildren(...buttons);
+  // moving nodes costs a layout, and runs come often: only where something moved
+  if (buttons.some((button, index) => group.children[index] !== button) || group.children.length > buttons.length)
+    group.replaceChildren(...buttons);
   if (focused) buttons.find((button) => button.dataset.key === focused)?.focus();
   tiles.forEach((tile, index) => fill(buttons[index], tile));
   mark(tiles.findIndex((tile) => tile.key === data.selected));
@@ -35,8 +40,8 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   function fill(button, tile) {
     const [image, label, detail] = button.children;
     if (image.getAttribute("src") !== tile.image) image.src = tile.image;
-    label.textContent = tile.mark ? `${tile.label} ${tile.mark}` : tile.label;
-    detail.textContent = tile.detail;
+    put(label, tile.mark ? `${tile.label} ${tile.mark}` : tile.label);
+    put(detail, tile.detail);
     detail.hidden = !tile.detail;
     button.title = [tile.label, tile.detail].filter(Boolean).join(", ");
   }
