@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from explorer.errors import ExplorerError
 from explorer.preprocessing import CropBox
+from explorer.saliency import linear_weights
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -120,7 +121,8 @@ def _spread(length: int, start: float, extent: float, cells: int, sharp: bool) -
     each pixel takes the cell that it lies in.
     """
     first, last = max(0, round(start)), min(length, round(start + extent))
-    place = (np.arange(first, max(last, first + 1)) + 0.5 - start) / extent * cells - 0.5
-    place = np.clip(np.round(place) if sharp else place, 0, cells - 1)
-    weights = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells)[None])).astype(np.float32)
-    return slice(first, max(last, first + 1)), weights
+    pixels = slice(first, max(last, first + 1))
+    places = (np.arange(pixels.start, pixels.stop) + 0.5 - start) / extent
+    if sharp:  # the centre of the cell that the pixel lies in
+        places = (np.clip(np.floor(places * cells), 0, cells - 1) + 0.5) / cells
+    return pixels, linear_weights(places, cells)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,17 @@ from explorer.recording import Tape
 from explorer.saliency import cam
 from explorer.saliency.method import Method
 
-__all__ = ["METHODS", "Method", "Saliency", "SaliencySpec", "explain", "explain_all", "normalise", "upsample"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "Saliency",
+    "SaliencySpec",
+    "explain",
+    "explain_all",
+    "linear_weights",
+    "normalise",
+    "upsample",
+]
 
 METHODS: Mapping[str, Method] = MappingProxyType({method.key: method for method in cam.METHODS})
 """Every method by its key; the first is where to begin."""
@@ -122,16 +133,27 @@ def upsample(heat: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.flo
     >>> upsample(np.array([[0.0, 4.0]], np.float32), (1, 4)).tolist()
     [[0.0, 1.0, 3.0, 4.0]]
     """
-    rows, columns = (_linear(before, after) for before, after in zip(heat.shape, size, strict=True))
+    rows, columns = (
+        linear_weights((np.arange(after) + 0.5) / after, before)
+        for before, after in zip(heat.shape, size, strict=True)
+    )
     enlarged = rows @ heat @ columns.T
     return enlarged.astype(np.float32)
 
 
-def _linear(before: int, after: int) -> NDArray[np.float64]:
-    """The matrix (after, before) of linear interpolation along one axis; the ends are held."""
-    place = np.clip((np.arange(after) + 0.5) * before / after - 0.5, 0, before - 1)
-    distance = np.abs(place[:, None] - np.arange(before))
-    weights: NDArray[np.float64] = np.maximum(1 - distance, 0)
+def linear_weights(places: NDArray[np.floating[Any]], cells: int) -> NDArray[np.float32]:
+    """How much of each cell of one axis stands at each place, (places, cells): linear between the cells' centres.
+
+    Args:
+        places: positions along the axis, 0 at its one border and 1 at its other; the outermost cells reach the border.
+        cells: how many there are.
+
+    >>> linear_weights(np.array([0.0, 0.5, 0.75]), 2).tolist()
+    [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+    """
+    centred = np.clip(places * cells - 0.5, 0, cells - 1)
+    distance = np.abs(centred[:, None] - np.arange(cells))
+    weights: NDArray[np.float32] = np.maximum(1 - distance, 0).astype(np.float32)
     return weights
 
 
