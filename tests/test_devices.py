@@ -104,7 +104,6 @@ def test_only_a_gpus_lack_of_memory_is_recognised(error: Exception, out_of_memor
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_a_real_gpu_is_chosen_named_and_its_lack_of_memory_recognised() -> None:
     device = devices.choose_device()
     assert device.type == "cuda"

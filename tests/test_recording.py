@@ -577,7 +577,6 @@ def test_other_errors_of_a_forward_are_not_taken_for_a_full_card(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_tape_of_a_cuda_device_agrees_with_the_processor():
     x = pictures(2)
     here, there = Recorder(embedded()), Recorder(embedded().to("cuda"))

@@ -1,9 +1,6 @@
 // Predictions as buttons: press one for its map, press the small one to see its map beside the chosen one's.
 const PANES = '<svg viewBox="0 0 16 16" aria-hidden="true"><rect x="1.5" y="3" width="5.5" height="10" rx="1"/><rect x="9" y="3" width="5.5" height="10" rx="1"/></svg>';
 
-// Writing the same text again would cost a layout.
-const put = (node, text) => node.textContent !== text && (node.textContent = text);
-
 export function percent(probability) {
   const value = 100 * probability;
   if (value > 0 && value < 0.05) return "< 0.1 %";

@@ -6,9 +6,6 @@ const FINEST = 448; // side of the painted map; the browser smooths it up to the
 const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 const bytes = (text) => Uint8ClampedArray.from(atob(text), (c) => c.charCodeAt(0));
 
-// Writing the same text again would cost a layout.
-const put = (node, text) => node.textContent !== text && (node.textContent = text);
-
 // Value at (x, y), both 0..1 over the map: of the cell there, or between the centres of cells, as cv2's and
 // torch's linear resize have it.
 export function sample({ heat, rows, columns }, x, y, cells) {

@@ -1,7 +1,4 @@
 // A searchable list in groups, after the ARIA combobox pattern: type to narrow, arrows to move, Enter to choose.
-// Writing the same text again would cost a layout.
-const put = (node, text) => node.textContent !== text && (node.textContent = text);
-
 export default function ({ data, parentElement: root, setTriggerValue }) {
   const picker = root.querySelector(".picker");
   const [open, panel, input, list, none] = [".open", ".panel", "input", ".list", ".none"].map((s) => picker.querySelector(s));

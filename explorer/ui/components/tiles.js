@@ -1,7 +1,4 @@
 // Pictures to click: a radio group (arrow keys move and choose), over a slider where order matters.
-// Writing the same text again would cost a layout.
-const put = (node, text) => node.textContent !== text && (node.textContent = text);
-
 export default function ({ data, parentElement: root, setTriggerValue }) {
   const group = root.querySelector(".group");
   const slider = root.querySelector(".slider");
