@@ -361,7 +361,7 @@ _SAMPLES: Final = (
     Sample("bird", "Bird", _CHICKADEE, "CC BY 2.0", ("chickadee.jpg",)),
     Sample("coffee", "Coffee", "Pikolo Espresso Bar, by Rachel Michetti", "CC0", ("coffee.png",)),
     Sample("rocket", "Rocket", "Falcon 9 with DSCOVR, by SpaceX", "public domain", ("rocket.jpg",)),
-    Sample("camera", "Photographer", "Lav Varshney", "CC0", ("camera.png",)),
+    Sample("camera", "Tripod", "Lav Varshney", "CC0", ("camera.png",)),
     Sample("astronaut", "Astronaut", "Eileen Collins, by NASA", "public domain", ("astronaut.png",)),
     Sample(
         "coins",

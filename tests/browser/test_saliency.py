@@ -428,6 +428,11 @@ def test_the_picker_says_what_each_network_takes(page: Page, address: str):
     expect(page.locator(".option")).to_have_count(116)
     expect(page.locator(".option").first).to_contain_text("embedded")
     expect(page.locator(".option", has_text="SqueezeNet 1.1")).to_contain_text("on this machine")
+    for part in (".panel input", ".list"):  # whole on the screen, wherever the button is
+        area = page.locator(part).bounding_box()
+        assert area
+        assert area["y"] > 50
+        assert area["y"] + area["height"] <= 1000
     page.get_by_role("combobox", name="Search: Network").fill("resnet-50 v2")
     expect(page.locator(".option").first).to_contain_text("download 103 MB")
     page.get_by_role("combobox", name="Search: Network").fill("zzz")
@@ -537,6 +542,16 @@ def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
             assert area
             assert area["x"] >= 0
             assert area["x"] + area["width"] <= width
+        inputs, view, answers = (
+            page.locator(f".st-key-{area}").bounding_box() for area in ("picture", "view", "answers")
+        )
+        assert inputs
+        assert view
+        assert answers
+        assert abs(view["y"] - answers["y"]) < 40, "the answers stand beside the picture"
+        assert answers["x"] >= view["x"] + view["width"]
+        if width == 1440:
+            assert inputs["x"] + inputs["width"] <= view["x"]
         ground = page.locator("[data-testid=stApp]").evaluate("app => getComputedStyle(app).backgroundColor")
         assert ground == ("rgb(14, 20, 24)" if dark else "rgb(255, 255, 255)")
 

@@ -1,4 +1,6 @@
 // A searchable list in groups, after the ARIA combobox pattern: type to narrow, arrows to move, Enter to choose.
+const BAR = 60; // the navigation at the top, which lies over the page
+
 export default function ({ data, parentElement: root, setTriggerValue }) {
   const picker = root.querySelector(".picker");
   const [open, panel, input, list, none] = [".open", ".panel", "input", ".list", ".none"].map((s) => picker.querySelector(s));
@@ -84,7 +86,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   // Down where there is room, up where there is more of it, never beyond the window.
   function fit() {
     const button = open.getBoundingClientRect();
-    const below = window.innerHeight - button.bottom, above = button.top;
+    const below = window.innerHeight - button.bottom, above = button.top - BAR;
     const up = below < 320 && above > below;
     panel.classList.toggle("up", up);
     list.style.maxHeight = `${Math.max((up ? above : below) - 90, 140)}px`;

@@ -22,7 +22,6 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     const button = document.createElement("button");
     button.type = "button";
     button.setAttribute("role", "radio");
-    button.lang = "en"; // for hyphens
     button.dataset.key = tile.key;
     const image = document.createElement("img");
     image.alt = "";
