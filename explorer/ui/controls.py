@@ -260,7 +260,9 @@ def _describe(used: ModelCard) -> None:
     figures = [f"{used.gmacs:,.2f} G multiply-adds"]
     if used.top5 is not None:
         figures.append(f"right among five {used.top5:.1f} %")
-    st.caption(f"{' · '.join(figures)} · [{plain(paper.authors)} {paper.year}]({paper.url})")
+    st.caption(
+        f"{' · '.join(figures)} · [{plain(paper.citation)}]({paper.url})", help=plain(used.note) or None
+    )
 
 
 # --------------------------------------------------------------------------- saliency
