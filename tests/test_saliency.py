@@ -43,7 +43,7 @@ ARCHITECTURES = {
 def raw_map(tape: Tape, method: str, layer: str, index: int) -> np.ndarray:
     """A method's map before ReLU, from the tape's activations and gradients."""
     activation, (gradient,) = tape.activation(layer)[0], tape.gradients([index], [layer])
-    return METHODS[method].function(activation, gradient[0, 0]).numpy()
+    return METHODS[method].function(activation, gradient[0, 0]).cpu().numpy()
 
 
 def assert_same_map(tape: Tape, spec: SaliencySpec, wanted: np.ndarray):
@@ -84,6 +84,27 @@ def test_grad_cam_agrees_with_the_package_before_normalisation(name: str, size: 
     alone = package_maps("GradCAM", network, layer, x[:1], classes[:1])
     recorder = Recorder(network, size)
     batch = recorder.record(x, [layer])
+    for row, index in enumerate(classes):
+        assert_same_map(batch.image(row), SaliencySpec("grad_cam", layer, index), wanted[row])
+    assert_same_map(recorder.record(x[:1], [layer]), SaliencySpec("grad_cam", layer, 281), alone[0])
+
+
+@pytest.mark.gpu
+@pytest.mark.usefixtures("densenet_not_in_place")
+@pytest.mark.parametrize(("name", "size"), [("embedded", 224), *ARCHITECTURES.items()])
+def test_grad_cam_on_a_gpu_agrees_with_the_package_there(
+    name: str, size: int, monkeypatch: pytest.MonkeyPatch
+):
+    # TF32 rounds products to 10 bits, each layout of memory in its own way: far more than is promised
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    network = (embedded() if name == "embedded" else seeded(name)).to("cuda")
+    layer = default_stage(find_stages(network, size)).name
+    x, classes = pictures(4, size).to("cuda"), [281, 7, 999, 0]
+    wanted = package_maps("GradCAM", network, layer, x, classes)
+    alone = package_maps("GradCAM", network, layer, x[:1], classes[:1])
+    recorder = Recorder(network, size)
+    batch = recorder.record(x, [layer])
+    assert batch.logits.device.type == "cuda"
     for row, index in enumerate(classes):
         assert_same_map(batch.image(row), SaliencySpec("grad_cam", layer, index), wanted[row])
     assert_same_map(recorder.record(x[:1], [layer]), SaliencySpec("grad_cam", layer, 281), alone[0])

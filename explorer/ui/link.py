@@ -13,17 +13,20 @@ import streamlit as st
 _PREFIX = "choice:"
 _RUN = "choices of this run"
 _WRITTEN = "page and address of the last run"
+_CHOSEN = "choices since the last run"
 
 
 def begin(page: str) -> None:
     """Start a run of a page.
 
     Where the address is not what the last run left there, the browser's Back or Forward changed it: then it
-    speaks again.  On another page it only adds: what was chosen elsewhere is kept.
+    speaks again.  On another page it only adds: what was chosen elsewhere is kept.  A quick hand's next choice
+    comes with the address as it was before the last run's was there: then the choice counts.
     """
     now = st.query_params.to_dict()
     last_page, written = st.session_state.get(_WRITTEN, (page, now))
-    if now != written:
+    by_hand = st.session_state.pop(_CHOSEN, False)
+    if now != written and not by_hand:
         names = now if page != last_page else {*now, *written}
         for name in names:
             st.session_state[_PREFIX + name] = now.get(name, "")
@@ -37,12 +40,13 @@ def read(name: str, default: str = "") -> str:
     if key not in st.session_state:
         st.session_state[key] = st.query_params.get(name, default)
     st.session_state[_RUN][name] = default
-    return str(st.session_state[key])
+    return str(st.session_state[key]) or default
 
 
 def choose(name: str, value: str) -> None:
     """Make a choice; the address follows at the end of the run."""
     st.session_state[_PREFIX + name] = value
+    st.session_state[_CHOSEN] = True
 
 
 def forget(*names: str) -> None:
@@ -63,7 +67,7 @@ def chooser(name: str, *stale: str) -> Callable[[str], None]:
 
 def read_among(name: str, known: Collection[str], default: str, what: str) -> str:
     """The choice under `name` where it is one of `known`; else a sentence says so and `default` is taken."""
-    value = read(name, default) or default
+    value = read(name, default)
     if value in known:
         return value
     _complain(f"The link asks for {what} {value[:60]}, which does not exist here; the usual one is shown.")
@@ -98,4 +102,5 @@ def write() -> None:
             wanted[name] = value
     if wanted != now:
         st.query_params.from_dict(wanted)
+    st.session_state.pop(_CHOSEN, None)
     st.session_state[_WRITTEN] = st.session_state[_WRITTEN][0], wanted
