@@ -2,6 +2,8 @@
 
 ExplorerError
 ├── ImageError      a file that is not a picture we can show
+├── ShapeError      sizes that do not fit together
+├── KernelError     weights that cannot be used
 ├── ModelError      a network that cannot be built, loaded or run
 │   └── WeightsError    weights that are missing, cut off, damaged or out of reach
 ├── LayerError      a layer that a network does not have, or that holds no map
@@ -18,6 +20,14 @@ class ExplorerError(Exception):
 
 class ImageError(ExplorerError):
     """A file that is not a picture we can show."""
+
+
+class ShapeError(ExplorerError):
+    """Sizes that do not fit together."""
+
+
+class KernelError(ExplorerError):
+    """Weights that cannot be used."""
 
 
 class ModelError(ExplorerError):
