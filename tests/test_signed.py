@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import cv2
 import numpy as np
@@ -228,7 +229,7 @@ def test_ink_is_the_one_with_more_contrast(colour: tuple[int, int, int], wanted:
 def test_ink_turns_once_on_each_arm():
     for kind in SIGNED:
         inks = [ink(colour) for colour in SIGNED[kind].table()]
-        assert sum(a != b for a, b in zip(inks, inks[1:], strict=False)) == 2
+        assert sum(a != b for a, b in itertools.pairwise(inks)) == 2
         assert inks[ZERO] == "#000"
 
 

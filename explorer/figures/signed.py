@@ -66,7 +66,7 @@ def _table(source: str) -> Bytes:
         np.stack([np.interp(lightness, arm[:, 0], part) for part in arm.T], axis=-1)
         for arm in (lab[:5], lab[:3:-1])
     )
-    table = np.round(255 * lab2rgb(np.concatenate([negative[:0:-1], positive]))).astype(np.uint8)
+    table: Bytes = np.round(255 * lab2rgb(np.concatenate([negative[:0:-1], positive]))).astype(np.uint8)
     table[ZERO] = 255
     table.flags.writeable = False  # one for all callers
     return table
@@ -79,7 +79,7 @@ def entries(values: Values, peak: float | None = None) -> Bytes:
 
     Args:
         values: (H, W).
-        peak: the strength that gets the ends; None for the values' own.  Under 0, nothing is coloured.
+        peak: the strength that gets the ends; None for their own strongest.  At 0 all is white.
 
     >>> entries(np.array([[-2.0, -1.0, 0.0, 0.5, 1.0]]), peak=1)
     array([[  0,   0, 127, 191, 254]], dtype=uint8)
