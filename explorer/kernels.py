@@ -185,7 +185,7 @@ def _offsets(size: int) -> tuple[Weights, Weights]:
 
 def _direction(angle: float) -> tuple[float, float]:
     """Cosine and sine of an angle in degrees; rounded, so that 90° is upright and 45° has equal parts."""
-    return round(math.cos(math.radians(angle)), 15), round(math.sin(math.radians(angle)), 15)
+    return round(math.cos(math.radians(angle)), 14), round(math.sin(math.radians(angle)), 14)
 
 
 def _compass(centre: float, ring: Sequence[float], angle: int) -> Weights:
