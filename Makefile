@@ -21,6 +21,7 @@ check: .venv/.test ## format, lint and types
 	@echo "Checking format, lint and types"
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/oxlint --deny-warnings explorer
 	@$(BIN)/mypy
 
 bench: .venv/.test ## measure against peers and floors; results go to benchmarks/RESULTS.md
