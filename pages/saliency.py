@@ -12,7 +12,7 @@ from explorer.ui.components.photo_store import photo_store
 @frame.part
 def explore(fed: NetworkInput, method: str) -> None:
     """The answers, the map of the one that is chosen, and the film of its layers."""
-    view, film, answers = frame.outputs()
+    view, film, answers = frame.outputs("view", "film", "answers")
     recorder = cache.recorder(fed.card.key)
     tape = cache.tape(fed)
     probabilities = tape.probabilities()[0]
@@ -34,11 +34,11 @@ def explore(fed: NetworkInput, method: str) -> None:
 
 
 with frame.bench():
-    picture, network = frame.inputs()
+    picture, settings = frame.inputs()
     with picture:
         photo = controls.photo()
         photo_store("photo", photo.digest, cache.photo_file(photo))
-    with network:
+    with settings:
         fed = controls.network_input(photo)
         method = controls.method()
     explore(fed, method)

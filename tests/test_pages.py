@@ -55,7 +55,7 @@ def test_the_saliency_page_tells_where_it_computed_and_what_was_fed():
 def test_choices_in_the_address_are_taken():
     at = visit(picture="coffee", method="layer_cam", layer="blocks.4.2", colours="viridis", opacity="40")
     assert not at.warning
-    assert at.selectbox(key="method select").value == "layer_cam"
+    assert at.selectbox(key="method control").value == "layer_cam"
     assert "Coffee" in at.caption[0].value
     assert choices(at)["layer"] == "blocks.4.2"
 
@@ -91,7 +91,7 @@ def test_nonsense_in_the_address_gets_one_sentence_and_the_usual(name: str, valu
 
 def test_a_method_is_chosen_with_its_widget_and_reaches_the_address():
     at = visit()
-    at.selectbox(key="method select").select("eigen_cam").run()
+    at.selectbox(key="method control").select("eigen_cam").run()
     assert choices(at) == {"method": "eigen_cam"}
     assert any(METHODS["eigen_cam"].sentence[:20] in caption.value for caption in at.caption)
 

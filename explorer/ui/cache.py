@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 import torch
+from torch import nn
 
 from explorer import process, saliency, weights
 from explorer.desk import desk
@@ -18,7 +19,8 @@ from explorer.devices import choose_device, device_name
 from explorer.figures.heat import Look, overlay
 from explorer.figures.pictures import data_uri, jpeg, png, square_thumbnail, thumbnail
 from explorer.images import SAMPLES, Photo, sample_photo
-from explorer.models import CATALOGUE, ModelCard, NetworkInput, card, load_network
+from explorer.kernels import KERNELS, Kernel, learned_kernels
+from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard, NetworkInput, card, load_network
 from explorer.preprocessing import CropBox
 from explorer.recording import Recorder, Tape
 from explorer.saliency import Saliency, SaliencySpec
@@ -140,6 +142,20 @@ def photo_file(photo: Photo) -> bytes:
 
 
 @st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def exact_file(photo: Photo) -> bytes:
+    """The photo as it travels to where its numbers count."""
+    return png(photo.pixels)
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def working_photo(photo: Photo, side: int) -> Photo:
+    """The photo with its longest side at most so many pixels."""
+    if max(photo.width, photo.height) <= side:
+        return photo
+    return Photo(photo.name, thumbnail(photo.pixels, side), photo.sample, photo.notes)
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
 def tile_image(photo: Photo) -> str:
     """The photo as a tile's picture, a data URI."""
     return data_uri(jpeg(square_thumbnail(photo.pixels, TILE)))
@@ -174,6 +190,27 @@ def model_options() -> tuple[Option, ...]:
         )
         for key, entry in CATALOGUE.items()
     )
+
+
+@st.cache_resource(show_spinner=False)
+def kernel_options() -> tuple[Option, ...]:
+    """The kernels to begin with, as the picker shows them."""
+    return tuple(Option(key, preset.title, preset.group, preset.sentence) for key, preset in KERNELS.items())
+
+
+@st.cache_resource(show_spinner=False)
+def learned() -> tuple[Kernel, ...]:
+    """The kernels of the embedded network's first layer."""
+    first = next(
+        module for module in recorder(DEFAULT_MODEL).network.modules() if isinstance(module, nn.Conv2d)
+    )
+    return learned_kernels(first.weight.detach().cpu().numpy())
+
+
+@st.cache_resource(show_spinner=False)
+def learned_names() -> dict[str, str]:
+    """Their names, by their text in a link."""
+    return {kernel.text: kernel.name for kernel in learned()}
 
 
 def dry_run(fed: NetworkInput) -> None:

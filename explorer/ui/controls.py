@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,33 @@ _FITS = {_MIDDLE: "The middle", _WHOLE: "All, squeezed"}
 # a new picture or network has other answers: the class goes back to the first prediction
 _HANG_ON_PHOTO = ("class", "versus")
 _HANG_ON_MODEL = ("class", "versus", "layer")
+
+
+# --------------------------------------------------------------------------- choices in the link
+
+
+def choice(name: str, label: str, options: Mapping[str, str], what: str, *, buttons: bool = False) -> str:
+    """One of a few options that lives in the link; the first is the default.
+
+    Args:
+        name: of the choice in the link.
+        label: over the control.
+        options: the words for each key.
+        what: for the sentence about a link that asks for another, "the method".
+        buttons: side by side instead of a list to open.
+    """
+    chosen, key = link.read_among(name, options, next(iter(options)), what), f"{name} control"
+    st.session_state[key] = chosen
+    named: dict[str, Any] = {
+        "format_func": options.__getitem__,
+        "key": key,
+        "on_change": lambda: link.choose(name, st.session_state[key]),
+    }
+    if buttons:
+        st.segmented_control(label, list(options), required=True, width="stretch", **named)
+    else:
+        st.selectbox(label, list(options), **named)
+    return chosen
 
 
 # --------------------------------------------------------------------------- picture
@@ -156,20 +184,11 @@ def _draw() -> None:
 def network_input(photo: Photo) -> NetworkInput:
     """The photo before the network that was chosen, and the choice of the part that it is fed."""
     card = model()
-    whole = link.read_among("fit", _FITS, _MIDDLE, "the part") == _WHOLE
-    fed = NetworkInput(card, photo, whole)
     if NetworkInput(card, photo).share < 0.995:
-        name = "fit control"
-        st.session_state[name] = _WHOLE if whole else _MIDDLE
-        st.segmented_control(
-            "It is fed",
-            list(_FITS),
-            format_func=_FITS.__getitem__,
-            key=name,
-            required=True,
-            on_change=lambda: link.choose("fit", st.session_state[name]),
-        )
-    return fed
+        fit = choice("fit", "It is fed", _FITS, "the part", buttons=True)
+    else:
+        fit = link.read_among("fit", _FITS, _MIDDLE, "the part")
+    return NetworkInput(card, photo, fit == _WHOLE)
 
 
 def model() -> ModelCard:
@@ -270,16 +289,7 @@ def _describe(used: ModelCard) -> None:
 
 def method() -> str:
     """The way a map is made; the key of one of `METHODS`."""
-    key = link.read_among("method", METHODS, next(iter(METHODS)), "the method")
-    name = "method select"
-    st.session_state[name] = key
-    st.selectbox(
-        "Method",
-        list(METHODS),
-        format_func=lambda entry: METHODS[entry].name,
-        key=name,
-        on_change=lambda: link.choose("method", st.session_state[name]),
-    )
+    key = choice("method", "Method", {entry: METHODS[entry].name for entry in METHODS}, "the method")
     chosen = METHODS[key]
     paper = PAPERS[chosen.paper]
     st.caption(f"{plain(chosen.sentence)} [{plain(paper.citation)}]({paper.url})")

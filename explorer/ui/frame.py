@@ -45,6 +45,19 @@ ROOMS = (
         ":material/home:",
     ),
     Room(
+        "kernels",
+        "Draw a kernel",
+        "Paint a few weights, see the picture change under your hand, and open any pixel into its products.",
+        "Convolution",
+        ":material/grid_on:",
+        (
+            "Drag over the weights, type them, or begin with one of 30 classics and turn its parameters.",
+            "Point at a pixel: every product behind it, the sum, the bias, the activation.",
+            "Stride, padding, dilation; one kernel for each colour; banks, chains, shifts, a detector.",
+            "Compare with what a real network learned, and take PyTorch, SciPy or OpenCV code home.",
+        ),
+    ),
+    Room(
         "saliency",
         "Where does it look?",
         "Give a network a picture, pick one of its guesses, and see which parts of the picture supported it.",
@@ -110,21 +123,21 @@ def entry(room: Room) -> st.Page:
 def bench() -> DeltaGenerator:
     """The room for a page that looks at one picture; style.css lays out its areas for every width.
 
-    Wide: what goes in on the left, the view with its film in the middle, the answers on the right.  On a phone:
-    picture, view, answers, film, network, each below the other.
+    Wide: what goes in on the left, the view with its film in the middle, the answers, where a page has any, on
+    the right.  On a phone: picture, view, answers, film, settings, each below the other.
     """
     return st.container(key="bench")
 
 
 def inputs() -> tuple[DeltaGenerator, DeltaGenerator]:
-    """Inside the bench: the areas for the picture and for the network."""
+    """Inside the bench: the areas for the picture and for what is chosen beside it."""
     with st.container(key="inputs"):
-        return st.container(key="picture"), st.container(key="network")
+        return st.container(key="picture"), st.container(key="settings")
 
 
-def outputs() -> tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]:
-    """Inside the bench: the areas for the view, the film and the answers."""
-    return st.container(key="view"), st.container(key="film"), st.container(key="answers")
+def outputs(*areas: str) -> tuple[DeltaGenerator, ...]:
+    """Inside the bench: the areas asked for, of "view", "film" and "answers"."""
+    return tuple(st.container(key=area) for area in areas)
 
 
 def part(function: Callable[Parameters, None]) -> Callable[Parameters, None]:

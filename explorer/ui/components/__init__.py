@@ -11,9 +11,12 @@ import streamlit as st
 FOLDER = Path(__file__).parent
 
 
-def register(name: str) -> Callable[..., Any]:
-    """The mounting function of the component whose files are `name`.html, .css and .js in this folder."""
-    kinds = ("html", "css", "js")
-    html, css, js = ((FOLDER / f"{name}.{kind}").read_text(encoding="utf-8") for kind in kinds)
-    js = (FOLDER / "_shared.js").read_text(encoding="utf-8") + js
+def register(name: str, *parts: str) -> Callable[..., Any]:
+    """The mounting function of the component whose files are `name`.html, .css and .js in this folder.
+
+    A component's JavaScript is one text: `_shared.js` and the parts that it names stand in front of its own.
+    """
+    html, css = ((FOLDER / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("html", "css"))
+    scripts = ("_shared", *parts, name)
+    js = "\n".join((FOLDER / f"{script}.js").read_text(encoding="utf-8") for script in scripts)
     return st.components.v2.component(f"cnn_explorer_{name}", html=html, css=css, js=js)

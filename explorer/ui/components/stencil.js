@@ -1,0 +1,473 @@
+// A picture, a kernel and what comes of them, under the hand: everything that moves is computed here, and Python
+// is told when the hand rests.  What is settled comes back in `data`; an echo never undoes what the hand did since.
+const REST = 250; // ms without a touch before Python hears of it
+const SLICE = 10; // ms of a frame that a long convolution may take before the browser draws and listens again
+const BANDS = 16; // rows are convolved in so many bands: what a slice may overrun by
+const LIVE_SIDE = 320; // longest side of the live picture in pixels
+const SMALL_SIDE = 232; // and of a channel's small picture
+const UNREAD = [214, 39, 97, 170];
+
+const VIEWS = [
+  ["signed", "Signed", "Blue below zero, white at zero, red above"],
+  ["photo", "As a photograph", "0 black, 255 white; what lies outside is clipped"],
+];
+const ACTIVATION_NAMES = { none: "", relu: "ReLU", abs: "| · |", sigmoid: "sigmoid", tanh: "tanh" };
+
+class Stencil {
+  constructor(bench) {
+    const board = (name) => {
+      const find = (part) => bench.querySelector(`.${name} ${part}`);
+      return { name, stage: find(".stage"), picture: find(".picture"), veil: find(".veil"), marks: find(".marks"), size: find(".size") };
+    };
+    Object.assign(this, { bench, input: board("input"), output: board("output"), at: null, pinned: false, met: null, seen: {}, rests: {}, turn: 0, part: -1, paintings: 0 });
+    this.find = (part) => bench.querySelector(part);
+    this.grid = new KernelGrid(this.find(".weights"), {
+      touched: (row, column, differences) => (this.retouch(row, column, differences), this.tellKernel()),
+      reshaped: () => ((this.met = null), this.prepare(), this.tellKernel()),
+      met: (cell) => this.meet(cell),
+    });
+    this.wire();
+  }
+
+  get kernel() {
+    return this.grid.kernel;
+  }
+
+  receive(data, tell) {
+    const changed = (name) => {
+      const text = JSON.stringify(data[name] ?? null);
+      return this.seen[name] !== text && ((this.seen[name] = text), true);
+    };
+    Object.assign(this, { data, tell });
+    if (changed("tables")) this.tables = { signed: tableOf(data.tables.signed), weights: tableOf(data.tables.weights) };
+    const newView = changed("view") && ((this.view = { ...data.view }), true);
+    if (changed("at")) {
+      this.pinned = Boolean(data.at);
+      if (data.at) this.at = { row: data.at[0], column: data.at[1] };
+    }
+    const newKernel = changed("kernel"), renamed = changed("name");
+    if (newKernel || renamed) this.grid.take(data.kernel, data.name);
+    const newPicture = changed("photoId"), newSetting = changed("setting");
+    this.dress();
+    if (newPicture) this.load();
+    else if (newSetting || newKernel) this.prepare();
+    else if (newView && this.result) this.paintOutput();
+  }
+
+  // ------------------------------------------------------------------ the picture
+
+  // It travels apart, and may come after the rest.
+  load() {
+    const { photoId, width, height } = this.data, address = window.cnnExplorerPhotos?.get(photoId);
+    if (!address || this.stream) return;
+    const image = new Image();
+    image.onload = () => {
+      if (photoId !== this.data.photoId || this.stream) return;
+      this.picture = this.pixelsOf(image, width, height);
+      this.prepare();
+    };
+    image.src = address;
+  }
+
+  pixelsOf(image, width, height) {
+    this.paper ??= document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    Object.assign(this.paper.canvas, { width, height });
+    this.paper.drawImage(image, 0, 0, width, height);
+    return this.paper.getImageData(0, 0, width, height);
+  }
+
+  async startCamera() {
+    const told = this.find(".told");
+    try {
+      this.stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 } } });
+    } catch (error) {
+      const why = { NotAllowedError: "The browser does not grant the camera.", NotFoundError: "There is no camera." };
+      put(told, why[error?.name] ?? "The camera cannot be had: browsers give it on https or localhost alone.");
+      return;
+    }
+    put(told, "Live, in this browser alone: nothing of it is sent.");
+    this.dress();
+    const video = element("video", { srcObject: this.stream, muted: true, playsInline: true });
+    await video.play().catch(() => {}); // a stream that was stopped meanwhile
+    const step = () => {
+      if (!this.stream) return;
+      if (!this.bench.isConnected) return void this.stopCamera();
+      if (video.videoWidth) {
+        const shrink = Math.min(1, LIVE_SIDE / Math.max(video.videoWidth, video.videoHeight));
+        this.picture = this.pixelsOf(video, Math.round(video.videoWidth * shrink), Math.round(video.videoHeight * shrink));
+        this.prepare();
+      }
+      requestAnimationFrame(step);
+    };
+    step();
+  }
+
+  stopCamera() {
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.stream = null;
+    put(this.find(".told"), "");
+    this.dress();
+    this.load();
+  }
+
+  // ------------------------------------------------------------------ the arithmetic
+
+  get rgb() {
+    return this.data.setting.colour === "rgb";
+  }
+
+  // The weights as they are laid on the picture; of a drawn cell, where its weight is laid.
+  get used() {
+    return (this.data.setting.flip ? flipVertical(mirror(this.kernel)) : this.kernel).channels;
+  }
+
+  laid([row, column]) {
+    const { height, width } = this.kernel;
+    return this.data.setting.flip ? [height - 1 - row, width - 1 - column] : [row, column];
+  }
+
+  // Planes in their padding: made anew for another picture, setting, or size of the kernel.
+  prepare() {
+    if (!this.picture) return;
+    const { width, height, data } = this.picture, { stride, padding, dilation, mode } = this.data.setting;
+    const spec = { kernelHeight: this.kernel.height, kernelWidth: this.kernel.width, stride, padding, dilation, mode };
+    this.spec = spec;
+    this.extent = [dilation[0] * (spec.kernelHeight - 1) + 1, dilation[1] * (spec.kernelWidth - 1) + 1];
+    this.around = margins(height, width, spec);
+    this.shape = outputShape(height, width, spec);
+    this.planes = this.rgb ? channels(data, width * height) : [grey(data, width * height)];
+    this.paintInput();
+    if (!this.shape) return void this.paintNothing();
+    this.padded = this.planes.map((plane) => pad(plane, height, width, this.around, mode));
+    this.at ??= { row: this.shape[0] >> 1, column: this.shape[1] >> 1 };
+    this.at = { row: clamp(this.at.row, this.shape[0] - 1), column: clamp(this.at.column, this.shape[1] - 1) };
+    this.compute();
+  }
+
+  // All of it, a slice of each frame at a time: a long one neither freezes the page nor delays the next stroke.
+  compute() {
+    const [rows, columns] = this.shape, turn = ++this.turn, { spec, used, padded } = this;
+    const parts = padded.map(() => new Float32Array(rows * columns)), work = [], band = Math.ceil(rows / BANDS);
+    parts.forEach((part, channel) =>
+      (used[channel] ?? used[0]).forEach((weight, tap) => {
+        const place = [Math.floor(tap / spec.kernelWidth), tap % spec.kernelWidth];
+        for (let from = 0; weight && from < rows; from += band) work.push([part, rows, columns, padded[channel], ...place, weight, spec, from, Math.min(from + band, rows)]);
+      }),
+    );
+    let next = 0;
+    const go = () => {
+      if (turn !== this.turn) return; // another has begun
+      const until = performance.now() + SLICE;
+      while (next < work.length && performance.now() < until) accumulate(...work[next++]);
+      if (next < work.length) return void requestAnimationFrame(go);
+      this.parts = parts;
+      this.finished = turn;
+      this.finish();
+    };
+    go();
+  }
+
+  // One weight changed: one pass with the difference, not one for each weight.
+  retouch(row, column, differences) {
+    if (!this.shape) return;
+    if (this.finished !== this.turn) return void this.compute(); // one with the old weights is under way
+    const [rows, columns] = this.shape, place = this.laid([row, column]);
+    this.parts.forEach((part, channel) => {
+      const difference = differences[channel] ?? differences[0];
+      if (difference) accumulate(part, rows, columns, this.padded[channel], ...place, difference, this.spec);
+    });
+    this.finish();
+  }
+
+  // The sum over channels, the bias, the activation.
+  finish() {
+    const { bias, activation } = this.data.setting, [first, second, third] = this.parts;
+    if (this.result?.length !== first.length) this.result = new Float32Array(first.length);
+    if (second) for (let i = 0; i < first.length; i++) this.result[i] = first[i] + second[i] + third[i];
+    activate(second ? this.result : first, bias, activation, this.result);
+    this.paintOutput();
+  }
+
+  // ------------------------------------------------------------------ painting
+
+  get accent() {
+    return getComputedStyle(this.bench).getPropertyValue("--st-primary-color");
+  }
+
+  // As wide as its board, never taller than most of the window; large pixels are shown as squares.
+  lay({ stage, picture, veil }, width, height) {
+    if (picture.width !== width || picture.height !== height) for (const canvas of [picture, veil]) Object.assign(canvas, { width, height });
+    stage.style.aspectRatio = `${width} / ${height}`;
+    stage.style.maxWidth = `calc(62vh * ${Math.max(width / height, 0.02)})`;
+    picture.classList.toggle("large", stage.clientWidth * (globalThis.devicePixelRatio || 1) >= width);
+    const context = picture.getContext("2d");
+    return [context, context.createImageData(width, height)];
+  }
+
+  paintInput() {
+    const { width, height, data } = this.picture, [context, image] = this.lay(this.input, width, height);
+    if (this.rgb) image.data.set(data);
+    else paintPhotograph(image, this.planes[0]);
+    context.putImageData(image, 0, 0);
+    put(this.input.size, `${height} × ${width}`);
+    this.paintVeil();
+  }
+
+  paintNothing() {
+    const { height, width } = this.picture, { picture, marks, size } = this.output;
+    this.turn++;
+    this.result = this.parts = null;
+    for (const canvas of [picture, marks, this.input.marks]) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+    put(size, "none");
+    put(this.find("output"), `The window, ${this.extent.join(" × ")}, does not fit into ${height} × ${width} pixels with this padding.`);
+    for (const part of [".min", ".mean", ".max", ".clipped", ".unread"]) put(this.find(part), "");
+    this.find(".parts").hidden = true;
+  }
+
+  // The result, or one channel's part of the sum.
+  paintOutput() {
+    const [rows, columns] = this.shape, values = this.parts[this.part] ?? this.result;
+    const [context, image] = this.lay(this.output, columns, rows);
+    const numbers = statistics(values), signed = this.view.shown === "signed";
+    if (signed) paintSigned(image, values, numbers.peak, this.tables.signed);
+    else paintPhotograph(image, values);
+    context.putImageData(image, 0, 0);
+    const alone = this.parts.length > 1 && this.part >= 0 ? `, ${CHANNELS[this.part].toLowerCase()} alone` : "";
+    put(this.output.size, `${rows} × ${columns}${alone}`);
+    this.paintNumbers(numbers, values.length, signed);
+    this.paintParts();
+    this.mark();
+    this.bench.dataset.painted = ++this.paintings;
+  }
+
+  paintNumbers({ min, mean, max, peak, below, above, histogram }, count, signed) {
+    const canvas = this.find(".histogram");
+    drawHistogram(canvas, { histogram, min, max }, (value) => (signed ? shade(this.tables.signed, value, peak) : [value, value, value]), getComputedStyle(this.bench).color);
+    canvas.setAttribute("aria-label", `Histogram of the output, from ${readable(min)} to ${readable(max)}`);
+    put(this.find(".min"), `min ${readable(min)}`);
+    put(this.find(".mean"), `mean ${readable(mean)}`);
+    put(this.find(".max"), `max ${readable(max)}`);
+    const outside = [below && `${below.toLocaleString("en")} below 0`, above && `${above.toLocaleString("en")} above 255`].filter(Boolean);
+    put(this.find(".clipped"), signed ? "" : outside.length ? `Clipped: ${outside.join(", ")}, of ${count.toLocaleString("en")} pixels.` : "No pixel is clipped.");
+  }
+
+  // Each channel's part of the sum, on one scale, and the sum: to be clicked.
+  paintParts() {
+    const list = this.find(".parts"), several = this.parts.length > 1, { bias, activation } = this.data.setting;
+    list.hidden = !several;
+    if (!several) return void (this.part = -1);
+    if (!list.children.length) list.append(...["+", "+", "=", ""].flatMap((sign, index) => [this.partButton(index < 3 ? index : -1), element("span", { textContent: sign })]));
+    const [rows, columns] = this.shape, step = Math.ceil(Math.max(rows, columns) / SMALL_SIDE), height = Math.ceil(rows / step), width = Math.ceil(columns / step);
+    // every second, third … pixel: a small picture of a large one
+    const shrunk = (values) => Float32Array.from({ length: height * width }, (_, i) => values[Math.floor(i / width) * step * columns + (i % width) * step]);
+    const small = [...this.parts, this.result].map(shrunk), peaks = small.map((values) => statistics(values).peak), most = Math.max(...peaks.slice(0, 3));
+    const words = ["sum", bias ? `+ ${readable(bias)}` : "", activation === "none" ? "" : `, ${ACTIVATION_NAMES[activation]}`];
+    list.querySelectorAll("button").forEach((button, index) => {
+      const [canvas, label] = button.children, context = Object.assign(canvas, { width, height }).getContext("2d"), image = context.createImageData(width, height);
+      if (this.view.shown === "signed") paintSigned(image, small[index], index < 3 ? most : peaks[3], this.tables.signed);
+      else paintPhotograph(image, small[index]);
+      context.putImageData(image, 0, 0);
+      put(label, index < 3 ? `k ⋆ ${CHANNELS[index].toLowerCase()}` : words.join(" ").replace(" ,", ","));
+      button.setAttribute("aria-pressed", (index < 3 ? index : -1) === this.part);
+    });
+  }
+
+  partButton(part) {
+    const made = element("button", { title: part < 0 ? "Show the result" : `Show what ${CHANNELS[part].toLowerCase()} gives`, onclick: () => ((this.part = part), this.paintOutput()) });
+    made.append(document.createElement("canvas"), document.createElement("span"));
+    return made;
+  }
+
+  // Pixels that no window reads are hatched; those that the weight under the pointer meets are tinted.
+  paintVeil() {
+    const { width, height } = this.picture, { spec } = this, context = this.input.veil.getContext("2d"), image = context.createImageData(width, height);
+    const [rows, columns] = [coverage(height, spec, 0), coverage(width, spec, 1)];
+    const unread = this.shape ? width * height - rows.filter(Boolean).length * columns.filter(Boolean).length : 0;
+    if (this.met) {
+      const [tap, cells] = [this.laid(this.met), this.kernel.height * this.kernel.width];
+      const alone = { ...spec, kernelHeight: 1, kernelWidth: 1 }; // that weight travels like a kernel of its own
+      const seen = [height, width].map((length, axis) => {
+        const met = new Uint8Array(length), before = [this.around.top, this.around.left][axis];
+        for (let window = 0; window < this.shape[axis]; window++) {
+          const at = source(window * alone.stride[axis] + tap[axis] * alone.dilation[axis], length, before, alone.mode);
+          if (at >= 0) met[at] = 1;
+        }
+        return met;
+      });
+      paintVeil(image, ...seen, true, [...bytesOf(hueOf(this.met[0] * this.kernel.width + this.met[1], cells)), 150]);
+    } else if (unread) paintVeil(image, rows, columns, false, UNREAD, true);
+    context.putImageData(image, 0, 0);
+    const share = (100 * unread) / (width * height);
+    put(this.find(".unread"), unread ? `${unread.toLocaleString("en")} pixels (${share.toFixed(share < 10 ? 1 : 0)} %) are never read: hatched.` : "");
+  }
+
+  // Where the window lies in the picture, and its pixel in the output.
+  mark() {
+    const [rows, columns] = this.shape, { width, height } = this.picture, { spec, extent, at } = this;
+    const [top, left] = [at.row * spec.stride[0] - this.around.top, at.column * spec.stride[1] - this.around.left];
+    const taps = [], { colours } = this.view;
+    if (colours || Math.max(...spec.dilation) > 1)
+      for (let tap = 0; tap < spec.kernelHeight * spec.kernelWidth; tap++) {
+        const drawn = [Math.floor(tap / spec.kernelWidth), tap % spec.kernelWidth], [i, j] = this.laid(drawn);
+        taps.push([top + i * spec.dilation[0], left + j * spec.dilation[1], colours ? this.hue(tap) : this.accent]);
+      }
+    this.frame(this.input, [height, width], [top, left, ...extent], taps);
+    this.frame(this.output, [rows, columns], [at.row, at.column, 1, 1], []);
+    this.explain(top, left);
+  }
+
+  hue(tap) {
+    return hueOf(tap, this.kernel.height * this.kernel.width);
+  }
+
+  frame({ stage, marks }, [rows, columns], [top, left, height, width], taps) {
+    const context = sized(marks, stage.clientWidth, stage.clientHeight), [u, v] = [stage.clientWidth / columns, stage.clientHeight / rows];
+    for (const [row, column, colour] of taps) {
+      context.fillStyle = colour;
+      context.fillRect(column * u, row * v, Math.max(u, 2), Math.max(v, 2));
+    }
+    // a window of three pixels is a speck on a photograph: its frame is never smaller than can be seen
+    const [w, h] = [Math.max(width * u, 10), Math.max(height * v, 10)];
+    for (const [strokeStyle, lineWidth, dash] of [["#fff", 4, []], [this.accent, 2, this.pinned ? [] : [5, 3]]]) {
+      Object.assign(context, { strokeStyle, lineWidth });
+      context.setLineDash(dash);
+      context.strokeRect((left + width / 2) * u - w / 2, (top + height / 2) * v - h / 2, w, h);
+    }
+  }
+
+  // ------------------------------------------------------------------ the numbers behind a number
+
+  explain(top, left) {
+    const { bias, activation, flip } = this.data.setting, { width, height } = this.picture, { row, column } = this.at;
+    const found = windowAt(this.padded, this.used, this.spec, height, width, row, column, bias, activation);
+    const taps = found.channels[0].length, count = found.channels.length * taps;
+    const sum = found.sums.length > 1 ? `${found.sums.map(readable).join(" + ")} = ${readable(found.sum)}` : `sum of ${count} product${count > 1 ? "s" : ""} ${readable(found.sum)}`;
+    const steps = [`Row ${row}, column ${column}${this.pinned ? ", pinned" : ""}: ${sum}`];
+    if (bias) steps.push(`with bias ${readable(bias)}: ${readable(found.biased)}`);
+    if (activation !== "none") steps.push(`after ${ACTIVATION_NAMES[activation]}: ${readable(found.result)}`);
+    put(this.find("output"), steps.join("; "));
+    this.bench.dataset.value = found.result;
+
+    const ledger = this.find(".ledger canvas"), room = this.bench.clientWidth - (this.view.lens ? 380 : 0);
+    drawLedger(ledger, found.channels, this.spec.kernelWidth, Math.max(room, 240), this.view.colours ? (tap) => this.hue(flip ? taps - 1 - tap : tap) : null);
+    ledger.setAttribute("aria-label", `Pixel times weight: ${found.channels.map((products) => products.map(({ value, weight }) => `${readable(value)} × ${showWeight(weight)}`).join(", ")).join("; ")}`);
+    if (!this.view.lens) return;
+    const lens = this.find(".lens canvas");
+    drawLens(lens, [top, left, ...this.extent], (y, x) => this.pixel(y, x), this.accent);
+    lens.setAttribute("aria-label", `Pixels around row ${top + (this.extent[0] >> 1)}, column ${left + (this.extent[1] >> 1)} of the input`);
+  }
+
+  // What stands at a place of the picture or of its padding; null beyond.
+  pixel(row, column) {
+    const { width, height } = this.picture, [y, x] = [row + this.around.top, column + this.around.left];
+    if (y < 0 || x < 0 || y >= this.padded[0].height || x >= this.padded[0].width) return null;
+    return { values: this.padded.map((plane) => plane.values[y * plane.width + x]), inside: row >= 0 && column >= 0 && row < height && column < width };
+  }
+
+  // ------------------------------------------------------------------ what Python hears
+
+  tellKernel() {
+    const { height, width, channels: sheets } = this.kernel;
+    this.settle("kernel", { height, width, channels: sheets.map((sheet) => [...sheet]) });
+  }
+
+  // When the hand rests.  What is sent counts as seen, so that its echo changes nothing.
+  settle(name, value) {
+    this.seen[name] = JSON.stringify(value);
+    if (name === "kernel") this.seen.name = JSON.stringify("Custom");
+    clearTimeout(this.rests[name]);
+    this.rests[name] = setTimeout(() => this.tell(name, value), REST);
+  }
+
+  setView(change) {
+    Object.assign(this.view, change);
+    this.dress();
+    if (this.result) this.paintOutput();
+    this.settle("view", { ...this.view });
+  }
+
+  // ------------------------------------------------------------------ controls and hands
+
+  // What the controls show.
+  dress() {
+    this.grid.dress({ rgb: this.rgb, flip: this.data.setting.flip, colours: this.view.colours, table: this.tables.weights });
+    const camera = this.find(".camera");
+    camera.setAttribute("aria-pressed", Boolean(this.stream));
+    put(camera, this.stream ? "Stop the camera" : "Live camera");
+    [...this.find(".views").children].forEach((view, index) => view.setAttribute("aria-pressed", VIEWS[index][0] === this.view.shown));
+    this.find(".lens-switch").checked = this.view.lens;
+    this.find(".colours-switch").checked = this.view.colours;
+    this.find(".lens").hidden = !this.view.lens;
+  }
+
+  wire() {
+    this.find(".camera").onclick = () => (this.stream ? this.stopCamera() : this.startCamera());
+    this.find(".views").append(...VIEWS.map(([shown, textContent, title]) => element("button", { textContent, title, onclick: () => this.setView({ shown }) })));
+    this.find(".lens-switch").onchange = (event) => this.setView({ lens: event.target.checked });
+    this.find(".colours-switch").onchange = (event) => this.setView({ colours: event.target.checked });
+    new ResizeObserver(() => this.result && this.paintOutput()).observe(this.bench);
+    for (const board of [this.input, this.output]) this.wireStage(board);
+  }
+
+  wireStage(board) {
+    const { stage, name } = board;
+    stage.setAttribute("aria-label", `${name}: arrow keys move the window, with Shift by ten; Enter pins it, Escape lets it go`);
+    stage.onpointermove = (event) => this.shape && !this.pinned && this.move(...this.place(board, event));
+    stage.onclick = (event) => {
+      if (!this.shape) return;
+      this.move(...this.place(board, event));
+      this.pin(true);
+    };
+    stage.onkeydown = (event) => {
+      const step = event.shiftKey ? 10 : 1;
+      const way = { ArrowLeft: [0, -step], ArrowRight: [0, step], ArrowUp: [-step, 0], ArrowDown: [step, 0] }[event.key];
+      if (!this.at || !this.shape) return;
+      if (event.key === "Escape") this.pin(false);
+      if (event.key === "Enter") this.pin(!this.pinned);
+      if (!way) return;
+      event.preventDefault();
+      this.move(this.at.row + way[0], this.at.column + way[1]);
+      if (this.pinned) this.pin(true);
+    };
+  }
+
+  // Of an event: the output's own pixel, or the window whose middle is nearest to a pixel of the input.
+  place(board, event) {
+    const area = board.stage.getBoundingClientRect();
+    const [v, u] = [(event.clientY - area.top) / area.height, (event.clientX - area.left) / area.width];
+    if (board === this.output) return [Math.floor(v * this.shape[0]), Math.floor(u * this.shape[1])];
+    const { width, height } = this.picture, { extent, spec, around } = this;
+    const nearest = (at, before, axis) => Math.round((at + before - (extent[axis] - 1) / 2) / spec.stride[axis]);
+    return [nearest(Math.floor(v * height), around.top, 0), nearest(Math.floor(u * width), around.left, 1)];
+  }
+
+  move(row, column) {
+    [row, column] = [clamp(row, this.shape[0] - 1), clamp(column, this.shape[1] - 1)];
+    if (this.at?.row === row && this.at?.column === column) return;
+    this.at = { row, column };
+    this.mark();
+  }
+
+  pin(pinned) {
+    this.pinned = pinned;
+    this.mark();
+    this.settle("at", pinned ? [this.at.row, this.at.column] : null);
+  }
+
+  // The pointer is over a weight: with a colour for each, every pixel that this one meets is shown.
+  meet(cell) {
+    const next = cell && this.view.colours && this.shape ? cell : null;
+    if (String(next) === String(this.met)) return;
+    this.met = next;
+    if (this.picture) this.paintVeil();
+  }
+}
+
+export default function ({ data, parentElement: root, setStateValue }) {
+  const bench = root.querySelector(".stencil");
+  const stencil = (bench._stencil ??= new Stencil(bench));
+  stencil.receive(data, setStateValue);
+  const arrived = (event) => event.detail === data.photoId && stencil.load();
+  window.addEventListener("cnn-explorer-photo", arrived);
+  return () => window.removeEventListener("cnn-explorer-photo", arrived);
+}
