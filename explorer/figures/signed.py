@@ -73,12 +73,12 @@ def _table(source: str) -> Bytes:
 
 
 def entries(values: Values, peak: float | None = None) -> Bytes:
-    """Entries (H, W) in a signed table: ⌊127.5 + 127 · v / peak⌋ in float64, beyond ±peak the table's ends.
+    """Entries in a signed table: ⌊127.5 + 127 · v / peak⌋ in float64, beyond ±peak the table's ends.
 
     `Math.round(127 + 127 * Math.min(Math.max(v / peak, -1), 1))` in the browser.
 
     Args:
-        values: (H, W).
+        values: of any shape; so are the entries.
         peak: the strength that gets the ends; None for their own strongest.  At 0 all is white.
 
     >>> entries(np.array([[-2.0, -1.0, 0.0, 0.5, 1.0]]), peak=1)
