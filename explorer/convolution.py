@@ -299,10 +299,12 @@ def _correlate(picture: NDArray[Any], weights: NDArray[np.float64], spec: ConvSp
     rows, columns = output_shape(picture.shape[1:], spec)
     padded = pad(picture.astype(np.float64), spec)
     sums = np.zeros((len(picture), rows, columns))
-    # one weight at a time, over all windows at once
-    for i, j in np.ndindex(spec.kernel_size):
-        seen = padded[:, i * spec.dilation[0] :: spec.stride[0], j * spec.dilation[1] :: spec.stride[1]]
-        sums += weights[:, i, j, None, None] * seen[:, :rows, :columns]
+    grids = np.broadcast_to(weights, (len(picture), *spec.kernel_size))
+    # one weight at a time over all windows of a channel: a channel stays in the processor's cache, three do not
+    for plane, grid, total in zip(padded, grids, sums, strict=True):
+        for (i, j), weight in np.ndenumerate(grid):
+            seen = plane[i * spec.dilation[0] :: spec.stride[0], j * spec.dilation[1] :: spec.stride[1]]
+            total += weight * seen[:rows, :columns]
     return sums
 
 
