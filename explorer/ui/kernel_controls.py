@@ -11,7 +11,7 @@ import streamlit as st
 from explorer.convolution import ACTIVATIONS, PADDING_MODES, ConvSpec, output_shape
 from explorer.errors import KernelError, ShapeError
 from explorer.images import Photo, plain
-from explorer.kernels import KERNELS, Kernel, Preset, read_kernel, write_preset
+from explorer.kernels import Kernel, Preset, read_kernel, write_preset
 from explorer.ui import cache, controls, link
 from explorer.ui.components.dials import Dial, dials
 from explorer.ui.components.picker import picker
@@ -71,7 +71,7 @@ def kernel() -> Kernel:
     if preset is None:
         st.caption(f"**{plain(made.name)}**: these weights are in the link.")
         return made
-    st.caption(plain(preset.sentence))
+    st.latex(preset.formula)
     if preset.parameters:
         entries = [
             Dial(p.key, p.label, p.lowest, p.highest, p.step, value, p.unit)

@@ -92,12 +92,12 @@ def saliency_downloads(fed: NetworkInput, maps: Sequence[Saliency], scale: float
             for found in maps:
                 _download_map(fed, found, scale, look, named, several=len(maps) > 1)
             if needs_picture(photo):
-                _download(
+                download(
                     "Picture as PNG", lambda: png(photo.pixels), PICTURE, "The code reads it under this name."
                 )
             code = saliency_code(fed, spec)
-            stem = _file_stem(named, card.labels[spec.class_index])
-            _download("Code as .py", code, f"{stem}.py", "Runs with public packages alone.")
+            stem = file_stem(named, card.labels[spec.class_index])
+            download("Code as .py", code, f"{stem}.py", "Runs with public packages alone.")
         rows, columns = maps[0].heat.shape
         st.caption(
             f"The .npy holds the {rows} × {columns} values that {plain(spec.layer)} gives, as they are. The code draws "
@@ -111,36 +111,36 @@ def _download_map(
     fed: NetworkInput, found: Saliency, scale: float, look: Look, named: str, several: bool
 ) -> None:
     label = fed.card.labels[found.spec.class_index]
-    stem, of_class = _file_stem(named, label), f" of {label}" if several else ""
-    _download(
+    stem, of_class = file_stem(named, label), f" of {label}" if several else ""
+    download(
         f"Overlay{of_class} as PNG",
         lambda: png(overlay(fed.photo.pixels, found.heat, scale, fed.box, look)),
         f"{stem}.png",
         "At the photograph's own resolution.",
     )
-    _download(
+    download(
         f"Map{of_class} as .npy",
-        lambda: _npy(found.heat),
+        lambda: npy(found.heat),
         f"{stem}.npy",
         "float32, not scaled, not enlarged.",
     )
 
 
-def _download(label: str, data: str | Callable[[], bytes], file_name: str, explained: str) -> None:
+def download(label: str, data: str | Callable[[], bytes], file_name: str, explained: str) -> None:
     """A button; what takes time to make is made when it is pressed."""
     st.download_button(label, data, file_name, on_click="ignore", help=explained)
 
 
-def _npy(array: npt.NDArray[np.float32]) -> bytes:
+def npy(array: npt.NDArray[np.float32]) -> bytes:
     file = io.BytesIO()
     np.save(file, array)
     return file.getvalue()
 
 
-def _file_stem(*parts: str) -> str:
+def file_stem(*parts: str) -> str:
     """A file name of letters, digits and hyphens, from anything.
 
-    >>> _file_stem("my photo", "Egyptian cat")
+    >>> file_stem("my photo", "Egyptian cat")
     'my-photo-egyptian-cat'
     """
     words = (re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-")[:40] for part in parts)

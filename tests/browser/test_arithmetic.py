@@ -334,7 +334,7 @@ def test_statistics_are_numpys(scripts: Page, values: NDArray[np.float64]):
     )
     assert (told["min"], told["max"], told["peak"]) == (values.min(), values.max(), np.abs(values).max())
     assert told["mean"] == pytest.approx(values.mean(), rel=1e-9)
-    assert (told["below"], told["above"]) == ((values < 0).sum(), (values > 255).sum())
+    assert (told["below"], told["above"]) == ((values < -0.5).sum(), (values > 255.5).sum())
     assert sum(told["histogram"]) == len(values)
     if values.min() < values.max():
         np.testing.assert_array_equal(told["histogram"], np.histogram(values, 64)[0])

@@ -177,9 +177,30 @@ export function coverage(length, spec, axis) {
   return counts;
 }
 
+// Rows and columns of the result whose windows read no padding: [first row, after the last, first column, after the last].
+export function insideOf(height, width, spec) {
+  return [height, width].flatMap((length, axis) => {
+    const { kernel, stride, dilation, before, windows } = along(length, spec, axis);
+    return [Math.ceil(before / stride), Math.min(windows, Math.floor((length - 1 - dilation * (kernel - 1) + before) / stride) + 1)];
+  });
+}
+
+// The largest |value| there, which colours are scaled by: padding makes edges that no picture has, and they would
+// pale all else.  Where every window reads padding, the largest of all.
+export function innerPeak(values, columns, [top, bottom, left, right]) {
+  const whole = top >= bottom || left >= right, [first, last, from, to] = whole ? [0, values.length / columns, 0, columns] : [top, bottom, left, right];
+  let peak = 0;
+  for (let row = first; row < last; row++)
+    for (let i = row * columns + from, end = row * columns + to; i < end; i++) {
+      const size = Math.abs(values[i]);
+      if (size > peak) peak = size;
+    }
+  return peak;
+}
+
 const BINS = 64;
 
-// {min, max, mean, peak: the largest |value|, below 0 and above 255: how many, histogram: 64 equal bins from min to max}.
+// {min, max, mean, peak: the largest |value|, below 0 and above 255 (by more than rounding): how many, histogram: 64 equal bins from min to max}.
 // Plain counting: `for … of` over an array of this size costs eight times as much.
 export function statistics(values) {
   let min = Infinity, max = -Infinity, sum = 0, below = 0, above = 0;
@@ -187,8 +208,8 @@ export function statistics(values) {
     const value = values[i];
     if (value < min) min = value;
     if (value > max) max = value;
-    if (value < 0) below++;
-    else if (value > 255) above++;
+    if (value < -0.5) below++;
+    else if (value > 255.5) above++;
     sum += value;
   }
   const histogram = new Uint32Array(BINS);

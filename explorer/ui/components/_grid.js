@@ -15,6 +15,9 @@ const OPERATIONS = [
 
 export const clamp = (value, highest) => Math.min(Math.max(value, 0), highest);
 export const showWeight = (weight) => showNumber(weight).replace("-", "−");
+// Two digits, without the zero in front of the point: for many in little room.
+export const brief = (weight) => showNumber(Number(weight.toPrecision(2))).replace("-", "−").replace(/^(−?)0\./, "$1.");
+const ROOMY = 4; // columns that have room for whole numbers
 export const copyOf = ({ height, width, channels: sheets }) => ({ height, width, channels: sheets.map((sheet) => Float64Array.from(sheet)) });
 export const element = (tag, properties) => Object.assign(document.createElement(tag), { ...(tag === "button" && { type: "button" }), ...properties });
 // A colour of its own for each weight.
@@ -95,10 +98,12 @@ export class KernelGrid {
     this.build();
     this.buildTabs();
     const { first, channel, cell: chosen } = this, peak = Math.max(...sheets.flatMap((sheet) => Array.from(sheet, Math.abs)));
+    const shown = Array.from(first, (weight) => (width > ROOMY ? brief(weight) : showWeight(weight)));
+    this.sheet.style.setProperty("--longest", Math.max(2, ...shown.map((text) => text.length)));
     this.cells.forEach((cell, at) => {
       const row = Math.floor(at / width), column = at % width, mixed = channel < 0 && sheets.some((other) => other[at] !== first[at]);
       const colour = mixed ? [200, 200, 200] : shade(table, first[at], peak);
-      if (!cell.firstElementChild) put(cell, mixed ? "…" : showWeight(first[at]));
+      if (!cell.firstElementChild) put(cell, mixed ? "…" : shown[at]);
       Object.assign(cell.style, { background: css(colour), color: ink(colour) });
       cell.style.setProperty("--hue", hueOf(at, height * width));
       cell.classList.toggle("stencilled", colours);

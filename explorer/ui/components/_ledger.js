@@ -5,8 +5,8 @@
 export const readable = (value) => (Number.isInteger(value) ? String(value) : Math.abs(value) < 0.005 || Math.abs(value) >= 1e6 ? value.toExponential(2) : value.toFixed(2)).replace("-", "−");
 
 const GAP = 16; // CSS pixels between channels
-const LARGEST_CELL = 62, TALLEST = 460; // CSS pixels of a cell, and of a channel's cells together
-const LENS_SIDE = 352, LENS_ACROSS = 11, LENS_DOWN = 7; // CSS pixels across, and cells at least
+const LARGEST_CELL = 70, TALLEST = 480; // CSS pixels of a cell, and of a channel's cells together
+const LENS_SIDE = 440, LENS_ACROSS = 11, LENS_DOWN = 7; // CSS pixels across, and cells at least
 
 const plain = (value) => [value, value, value];
 // Padding looks like what it shows, under a mist.
@@ -15,10 +15,11 @@ const misted = (colour) => colour.map((byte) => 0.5 * byte + 75);
 // Pixel × weight of every product, channel by channel.  `room`: CSS pixels across; `hue(tap)`: a frame for each weight, or null.
 export function drawLedger(canvas, seen, width, room, hue) {
   const height = seen[0].length / width, third = (room - 2 * GAP) / 3;
-  const beside = seen.length > 1 && third / width >= 24; // else the channels stand below each other
-  const side = Math.max(16, Math.min(LARGEST_CELL, Math.floor((beside ? third : room - GAP) / width), Math.floor(TALLEST / height)));
+  const beside = seen.length > 1 && third / width >= 27; // else the channels stand below each other
+  const below = beside ? 1 : seen.length;
+  const side = Math.max(16, Math.min(LARGEST_CELL, Math.floor((beside ? third : room - GAP) / width), Math.floor(TALLEST / height / below)));
   const [across, down] = [width * side + GAP, height * side + GAP];
-  const context = sized(canvas, (beside ? seen.length : 1) * across, (beside ? 1 : seen.length) * down);
+  const context = sized(canvas, (beside ? seen.length : 1) * across - GAP, below * down - GAP);
   seen.forEach((products, channel) => {
     const [x, y] = beside ? [channel * across, 0] : [0, channel * down];
     products.forEach(({ value, weight, product, padding }, tap) => {
@@ -35,12 +36,12 @@ export function drawLedger(canvas, seen, width, room, hue) {
 // As much as a cell has room for; the label has it all.
 function cellLines(value, weight, product, side) {
   if (side >= 44) return [`${readable(value)} × ${showWeight(weight)}`, `= ${readable(product)}`];
-  return side >= 27 ? [readable(value), `×${showWeight(weight)}`] : [readable(value)];
+  return side >= 27 ? [readable(value), `×${brief(weight)}`] : [readable(value)];
 }
 
 // The window [top, left, height, width] and what lies around it; `at(row, column)` gives {values, inside} or null beyond the padding.
-export function drawLens(canvas, [top, left, height, width], at, accent) {
-  const across = Math.max(LENS_ACROSS, width + 2), down = Math.max(LENS_DOWN, height + 2), side = Math.floor(LENS_SIDE / across);
+export function drawLens(canvas, [top, left, height, width], room, at, accent) {
+  const across = Math.max(LENS_ACROSS, width + 2), down = Math.max(LENS_DOWN, height + 2), side = Math.floor(Math.min(room, LENS_SIDE) / across);
   const context = sized(canvas, across * side, down * side);
   const [firstRow, firstColumn] = [top - ((down - height) >> 1), left - ((across - width) >> 1)];
   for (let y = 0; y < down; y++)

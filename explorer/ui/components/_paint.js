@@ -49,13 +49,20 @@ export function paintPhotograph(image, values) {
   return image;
 }
 
-// A veil of one colour over chosen rows × columns, or over all the others.
-export function paintVeil(image, rows, columns, inside, [red, green, blue, alpha], hatch = false) {
+// Three planes of values as red, green and blue, clipped.
+export function paintColours(image, planes) {
+  planes.forEach((values, channel) => {
+    for (let i = 0; i < values.length; i++) image.data[4 * i + channel] = values[i];
+  });
+  for (let i = 3; i < image.data.length; i += 4) image.data[i] = 255;
+  return image;
+}
+
+// A veil of one colour over the chosen rows × columns (`inside`), or over all else.
+export function paintVeil(image, rows, columns, inside, [red, green, blue, alpha]) {
   const pixels = new Uint32Array(image.data.buffer), { width, height } = image;
   const word = ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++)
-      pixels[y * width + x] = Boolean(rows[y] && columns[x]) === inside && (!hatch || ((x + y) & 3) < 2) ? word : 0;
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) pixels[y * width + x] = Boolean(rows[y] && columns[x]) === inside ? word : 0;
   return image;
 }
 

@@ -5,7 +5,8 @@ const SLICE = 10; // ms of a frame that a long convolution may take before the b
 const BANDS = 16; // rows are convolved in so many bands: what a slice may overrun by
 const LIVE_SIDE = 320; // longest side of the live picture in pixels
 const SMALL_SIDE = 232; // and of a channel's small picture
-const UNREAD = [214, 39, 97, 170];
+const UNREAD = [214, 39, 97, 215];
+const IN_COLOUR = 3; // the part that shows all three as the channels of one picture
 
 const VIEWS = [
   ["signed", "Signed", "Blue below zero, white at zero, red above"],
@@ -135,6 +136,7 @@ class Stencil {
     this.extent = [dilation[0] * (spec.kernelHeight - 1) + 1, dilation[1] * (spec.kernelWidth - 1) + 1];
     this.around = margins(height, width, spec);
     this.shape = outputShape(height, width, spec);
+    this.inner = this.shape && insideOf(height, width, spec);
     this.planes = this.rgb ? channels(data, width * height) : [grey(data, width * height)];
     this.paintInput();
     if (!this.shape) return void this.paintNothing();
@@ -147,18 +149,16 @@ class Stencil {
   // All of it, a slice of each frame at a time: a long one neither freezes the page nor delays the next stroke.
   compute() {
     const [rows, columns] = this.shape, turn = ++this.turn, { spec, used, padded } = this;
-    const parts = padded.map(() => new Float32Array(rows * columns)), work = [], band = Math.ceil(rows / BANDS);
-    parts.forEach((part, channel) =>
-      (used[channel] ?? used[0]).forEach((weight, tap) => {
-        const place = [Math.floor(tap / spec.kernelWidth), tap % spec.kernelWidth];
-        for (let from = 0; weight && from < rows; from += band) work.push([part, rows, columns, padded[channel], ...place, weight, spec, from, Math.min(from + band, rows)]);
-      }),
-    );
+    const parts = padded.map(() => new Float32Array(rows * columns)), band = Math.ceil(rows / BANDS), work = [];
+    parts.forEach((part, channel) => {
+      for (let from = 0; from < rows; from += band)
+        work.push([[padded[channel]], [used[channel] ?? used[0]], spec, rows, columns, part, from, Math.min(from + band, rows)]);
+    });
     let next = 0;
     const go = () => {
       if (turn !== this.turn) return; // another has begun
       const until = performance.now() + SLICE;
-      while (next < work.length && performance.now() < until) accumulate(...work[next++]);
+      while (next < work.length && performance.now() < until) convolve(...work[next++]);
       if (next < work.length) return void requestAnimationFrame(go);
       this.parts = parts;
       this.finished = turn;
@@ -228,11 +228,12 @@ class Stencil {
   paintOutput() {
     const [rows, columns] = this.shape, values = this.parts[this.part] ?? this.result;
     const [context, image] = this.lay(this.output, columns, rows);
-    const numbers = statistics(values), signed = this.view.shown === "signed";
-    if (signed) paintSigned(image, values, numbers.peak, this.tables.signed);
+    const signed = this.view.shown === "signed", peak = innerPeak(values, columns, this.inner), numbers = { ...statistics(values), peak };
+    if (this.part === IN_COLOUR && this.parts.length > 1) paintColours(image, this.parts);
+    else if (signed) paintSigned(image, values, peak, this.tables.signed);
     else paintPhotograph(image, values);
     context.putImageData(image, 0, 0);
-    const alone = this.parts.length > 1 && this.part >= 0 ? `, ${CHANNELS[this.part].toLowerCase()} alone` : "";
+    const alone = this.parts.length > 1 && this.part >= 0 ? `, ${this.part === IN_COLOUR ? "before the sum" : `${CHANNELS[this.part].toLowerCase()} alone`}` : "";
     put(this.output.size, `${rows} × ${columns}${alone}`);
     this.paintNumbers(numbers, values.length, signed);
     this.paintParts();
@@ -248,32 +249,34 @@ class Stencil {
     put(this.find(".mean"), `mean ${readable(mean)}`);
     put(this.find(".max"), `max ${readable(max)}`);
     const outside = [below && `${below.toLocaleString("en")} below 0`, above && `${above.toLocaleString("en")} above 255`].filter(Boolean);
-    put(this.find(".clipped"), signed ? "" : outside.length ? `Clipped: ${outside.join(", ")}, of ${count.toLocaleString("en")} pixels.` : "No pixel is clipped.");
+    put(this.find(".clipped"), signed ? `Colours end at ±${readable(peak)}, the strongest away from the border.` : outside.length ? `Clipped: ${outside.join(", ")}, of ${count.toLocaleString("en")} pixels.` : "No pixel is clipped.");
   }
 
-  // Each channel's part of the sum, on one scale, and the sum: to be clicked.
+  // Each channel's part of the sum, on one scale, the sum, and the three as one picture: to be clicked.
   paintParts() {
     const list = this.find(".parts"), several = this.parts.length > 1, { bias, activation } = this.data.setting;
     list.hidden = !several;
     if (!several) return void (this.part = -1);
-    if (!list.children.length) list.append(...["+", "+", "=", ""].flatMap((sign, index) => [this.partButton(index < 3 ? index : -1), element("span", { textContent: sign })]));
+    const order = [0, 1, 2, -1, IN_COLOUR];
+    if (!list.children.length) list.append(...order.flatMap((part, index) => [this.partButton(part), element("span", { textContent: ["+", "+", "=", "", ""][index] })]));
     const [rows, columns] = this.shape, step = Math.ceil(Math.max(rows, columns) / SMALL_SIDE), height = Math.ceil(rows / step), width = Math.ceil(columns / step);
     // every second, third … pixel: a small picture of a large one
     const shrunk = (values) => Float32Array.from({ length: height * width }, (_, i) => values[Math.floor(i / width) * step * columns + (i % width) * step]);
     const small = [...this.parts, this.result].map(shrunk), peaks = small.map((values) => statistics(values).peak), most = Math.max(...peaks.slice(0, 3));
-    const words = ["sum", bias ? `+ ${readable(bias)}` : "", activation === "none" ? "" : `, ${ACTIVATION_NAMES[activation]}`];
+    const sum = ["sum", bias && ` + ${readable(bias)}`, ACTIVATION_NAMES[activation] && `, ${ACTIVATION_NAMES[activation]}`].filter(Boolean).join("");
     list.querySelectorAll("button").forEach((button, index) => {
       const [canvas, label] = button.children, context = Object.assign(canvas, { width, height }).getContext("2d"), image = context.createImageData(width, height);
-      if (this.view.shown === "signed") paintSigned(image, small[index], index < 3 ? most : peaks[3], this.tables.signed);
+      if (order[index] === IN_COLOUR) paintColours(image, small.slice(0, 3));
+      else if (this.view.shown === "signed") paintSigned(image, small[index], index < 3 ? most : peaks[3], this.tables.signed);
       else paintPhotograph(image, small[index]);
       context.putImageData(image, 0, 0);
-      put(label, index < 3 ? `k ⋆ ${CHANNELS[index].toLowerCase()}` : words.join(" ").replace(" ,", ","));
-      button.setAttribute("aria-pressed", (index < 3 ? index : -1) === this.part);
+      put(label, [...CHANNELS.map((name) => `k ⋆ ${name.toLowerCase()}`), sum, "the three in colour"][index]);
+      button.setAttribute("aria-pressed", order[index] === this.part);
     });
   }
 
   partButton(part) {
-    const made = element("button", { title: part < 0 ? "Show the result" : `Show what ${CHANNELS[part].toLowerCase()} gives`, onclick: () => ((this.part = part), this.paintOutput()) });
+    const made = element("button", { onclick: () => ((this.part = part), this.paintOutput()) });
     made.append(document.createElement("canvas"), document.createElement("span"));
     return made;
   }
@@ -295,7 +298,8 @@ class Stencil {
         return met;
       });
       paintVeil(image, ...seen, true, [...bytesOf(hueOf(this.met[0] * this.kernel.width + this.met[1], cells)), 150]);
-    } else if (unread) paintVeil(image, rows, columns, false, UNREAD, true);
+    } else if (unread) paintVeil(image, rows, columns, false, UNREAD);
+    this.input.veil.classList.toggle("hatched", !this.met);
     context.putImageData(image, 0, 0);
     const share = (100 * unread) / (width * height);
     put(this.find(".unread"), unread ? `${unread.toLocaleString("en")} pixels (${share.toFixed(share < 10 ? 1 : 0)} %) are never read: hatched.` : "");
@@ -341,19 +345,19 @@ class Stencil {
     const { bias, activation, flip } = this.data.setting, { width, height } = this.picture, { row, column } = this.at;
     const found = windowAt(this.padded, this.used, this.spec, height, width, row, column, bias, activation);
     const taps = found.channels[0].length, count = found.channels.length * taps;
-    const sum = found.sums.length > 1 ? `${found.sums.map(readable).join(" + ")} = ${readable(found.sum)}` : `sum of ${count} product${count > 1 ? "s" : ""} ${readable(found.sum)}`;
+    const sum = found.sums.length > 1 ? `${found.sums.map(readable).join(" + ")} = ${readable(found.sum)}` : `sum of ${count} product${count > 1 ? "s" : ""} = ${readable(found.sum)}`;
     const steps = [`Row ${row}, column ${column}${this.pinned ? ", pinned" : ""}: ${sum}`];
     if (bias) steps.push(`with bias ${readable(bias)}: ${readable(found.biased)}`);
     if (activation !== "none") steps.push(`after ${ACTIVATION_NAMES[activation]}: ${readable(found.result)}`);
     put(this.find("output"), steps.join("; "));
     this.bench.dataset.value = found.result;
 
-    const ledger = this.find(".ledger canvas"), room = this.bench.clientWidth - (this.view.lens ? 380 : 0);
-    drawLedger(ledger, found.channels, this.spec.kernelWidth, Math.max(room, 240), this.view.colours ? (tap) => this.hue(flip ? taps - 1 - tap : tap) : null);
+    const ledger = this.find(".ledger canvas");
+    drawLedger(ledger, found.channels, this.spec.kernelWidth, this.find(".ledger").clientWidth, this.view.colours ? (tap) => this.hue(flip ? taps - 1 - tap : tap) : null);
     ledger.setAttribute("aria-label", `Pixel times weight: ${found.channels.map((products) => products.map(({ value, weight }) => `${readable(value)} × ${showWeight(weight)}`).join(", ")).join("; ")}`);
     if (!this.view.lens) return;
     const lens = this.find(".lens canvas");
-    drawLens(lens, [top, left, ...this.extent], (y, x) => this.pixel(y, x), this.accent);
+    drawLens(lens, [top, left, ...this.extent], this.find(".lens").clientWidth, (y, x) => this.pixel(y, x), this.accent);
     lens.setAttribute("aria-label", `Pixels around row ${top + (this.extent[0] >> 1)}, column ${left + (this.extent[1] >> 1)} of the input`);
   }
 
@@ -397,7 +401,7 @@ class Stencil {
     [...this.find(".views").children].forEach((view, index) => view.setAttribute("aria-pressed", VIEWS[index][0] === this.view.shown));
     this.find(".lens-switch").checked = this.view.lens;
     this.find(".colours-switch").checked = this.view.colours;
-    this.find(".lens").hidden = !this.view.lens;
+    this.find(".lens canvas").hidden = !this.view.lens;
   }
 
   wire() {
