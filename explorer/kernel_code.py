@@ -136,7 +136,7 @@ def _picture(task: KernelTask, loader: str | None) -> list[str]:
     comment = [] if loader else [f"# {PICTURE} is offered beside this code; your own file may lie turned"]
     reduced = task.size != (task.photo.width, task.photo.height)
     convert = '.convert("RGB")' if reduced or task.colour == "rgb" else ""
-    resize = f".resize(({width}, {height}), Image.Resampling.BOX)" if reduced else ""
+    resize = f".resize(({width}, {height}), Image.Resampling.LANCZOS)" if reduced else ""
     grey = '.convert("L")' if task.colour == "grey" else ""
     return [*comment, f"picture = {source}{convert}{resize}{grey}"]
 

@@ -81,7 +81,7 @@ def expected(task: KernelTask) -> np.ndarray:
     """Our result for the picture as Pillow reduces it."""
     picture = Image.fromarray(task.photo.pixels)
     if picture.size != task.size:
-        picture = picture.resize(task.size, Image.Resampling.BOX)
+        picture = picture.resize(task.size, Image.Resampling.LANCZOS)
     planes = np.moveaxis(np.atleast_3d(picture.convert("L") if task.colour == "grey" else picture), -1, 0)
     weights = task.kernel.weights[:, ::-1, ::-1] if task.flip else task.kernel.weights
     return convolve(planes.astype(np.float32), weights, task.spec, task.bias, task.activation)

@@ -279,15 +279,20 @@ export class KernelGrid {
       open = false;
       const value = parseNumber(field.value);
       field.remove();
-      if (taken && !Number.isNaN(value)) this.setWeight(...place, value), this.remember();
+      if (taken && !Number.isNaN(value)) {
+        this.setWeight(...place, value);
+        this.remember();
+      }
       this.dress();
       if (focus) cell.focus({ preventScroll: true });
     };
     field.oninput = () => field.classList.toggle("wrong", Number.isNaN(parseNumber(field.value)));
     field.onkeydown = (event) => {
       event.stopPropagation();
-      if (event.key === "Enter" || event.key === "Escape") event.preventDefault(), close(event.key === "Enter");
-      else if (event.key === "Tab") close(true);
+      if (event.key === "Enter" || event.key === "Escape") {
+        event.preventDefault();
+        close(event.key === "Enter");
+      } else if (event.key === "Tab") close(true);
     };
     field.onblur = () => close(true, false);
     cell.append(field);
