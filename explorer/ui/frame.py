@@ -51,7 +51,7 @@ ROOMS = (
         "Convolution",
         ":material/grid_on:",
         (
-            "Drag over the weights, type them, or begin with one of 30 classics and turn its parameters.",
+            "Drag over the weights, type them, or begin with one of 26 classics and turn its parameters.",
             "Point at a pixel: every product behind it, the sum, the bias, the activation.",
             "Stride, padding, dilation; one kernel for each colour; banks, chains, shifts, a detector.",
             "Compare with what a real network learned, and take PyTorch, SciPy or OpenCV code home.",
