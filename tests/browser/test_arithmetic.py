@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -225,17 +225,7 @@ def test_the_ledger_of_any_number_is_what_torch_added_up(
 def test_coverage_is_the_gradient_of_the_sum_of_all_windows(scripts: Page):
     random = np.random.default_rng(3)
     drawn = [random_case(random, 7, 20) for _ in range(120)]
-    ones = [
-        Case(
-            case.picture[:1],
-            np.ones((1, *case.weights.shape[1:])),
-            case.stride,
-            case.padding,
-            case.dilation,
-            case.mode,
-        )
-        for case in drawn
-    ]
+    ones = [replace(case, picture=case.picture[:1], weights=np.ones_like(case.weights[:1])) for case in drawn]
     counts = scripts.evaluate(
         """(cases) => cases.map(({ height, width, spec }) =>
           [Array.from(convolution.coverage(height, spec, 0)), Array.from(convolution.coverage(width, spec, 1))])""",
@@ -275,6 +265,41 @@ def test_changing_a_weight_by_its_difference_is_convolving_anew(
     )
     for (_, expected), answer in zip(cases, answers, strict=False):
         np.testing.assert_allclose(floats(answer).reshape(expected.shape), expected, rtol=1e-5, atol=2e-3)
+
+
+def test_windows_inside_the_picture_are_those_that_sum_all_of_a_picture_of_ones(scripts: Page):
+    random = np.random.default_rng(12)
+    drawn = [random_case(random, 7, 20) for _ in range(120)]
+    results = [
+        replace(
+            case, picture=np.ones_like(case.picture[:1]), weights=np.ones_like(case.weights[:1]), mode="zeros"
+        ).torch()
+        for case in drawn
+    ]
+    pairs = [
+        (case, result.detach().numpy())
+        for case, result in zip(drawn, results, strict=True)
+        if result is not None
+    ]
+    random_values = [random.normal(size=result.shape).astype(np.float32) for _, result in pairs]
+    answers = scripts.evaluate(
+        """([cases, values]) => cases.map(({ height, width, spec }, index) => {
+          const columns = convolution.outputShape(height, width, spec)[1];
+          const inside = convolution.insideOf(height, width, spec);
+          return [inside, convolution.innerPeak(floats(values[index]), columns, inside)];
+        })""",
+        [[replace(case, mode="zeros").message() for case, _ in pairs], list(map(encoded, random_values))],
+    )
+    within = 0
+    for (case, result), values, (inside, peak) in zip(pairs, random_values, answers, strict=True):
+        top, bottom, left, right = inside
+        full = result == case.weights[0].size
+        expected = np.zeros_like(full)
+        expected[top : max(bottom, 0), left : max(right, 0)] = True
+        np.testing.assert_array_equal(expected, full)
+        assert peak == np.abs(values[full] if full.any() else values).max()
+        within += full.any() and not full.all()
+    assert within > 30
 
 
 @pytest.mark.parametrize(
