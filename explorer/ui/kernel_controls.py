@@ -71,7 +71,6 @@ def kernel() -> Kernel:
     if preset is None:
         st.caption(f"**{plain(made.name)}**: these weights are in the link.")
         return made
-    st.latex(preset.formula)
     if preset.parameters:
         entries = [
             Dial(p.key, p.label, p.lowest, p.highest, p.step, value, p.unit)
