@@ -20,7 +20,7 @@ class Stencil {
       const find = (part) => bench.querySelector(`.${name} ${part}`);
       return { name, stage: find(".stage"), picture: find(".picture"), veil: find(".veil"), marks: find(".marks"), size: find(".size") };
     };
-    Object.assign(this, { bench, input: board("input"), output: board("output"), at: null, pinned: false, met: null, seen: {}, rests: {}, turn: 0, part: -1, paintings: 0 });
+    Object.assign(this, { bench, input: board("input"), output: board("output"), at: null, pinned: false, met: null, seen: {}, mine: {}, sent: 0, rests: {}, turn: 0, part: -1, paintings: 0 });
     this.find = (part) => bench.querySelector(part);
     this.grid = new KernelGrid(this.find(".weights"), {
       touched: (row, column, differences) => (this.retouch(row, column, differences), this.tellKernel()),
@@ -35,18 +35,19 @@ class Stencil {
   }
 
   receive(data, tell) {
-    const changed = (name) => {
+    const changed = (name, told = name) => {
+      if (this.mine[told] > data.answered[told]) return false; // Python has not heard yet what the hand did since
       const text = JSON.stringify(data[name] ?? null);
       return this.seen[name] !== text && ((this.seen[name] = text), true);
     };
-    Object.assign(this, { data, tell });
+    Object.assign(this, { data, tell, sent: Math.max(this.sent, ...Object.values(data.answered)) });
     if (changed("tables")) this.tables = { signed: tableOf(data.tables.signed), weights: tableOf(data.tables.weights) };
     const newView = changed("view") && ((this.view = { ...data.view }), true);
     if (changed("at")) {
       this.pinned = Boolean(data.at);
       if (data.at) this.at = { row: data.at[0], column: data.at[1] };
     }
-    const newKernel = changed("kernel"), renamed = changed("name");
+    const newKernel = changed("kernel"), renamed = changed("name", "kernel");
     if (newKernel || renamed) this.grid.take(data.kernel, data.name);
     const newPicture = changed("photoId"), newSetting = changed("setting");
     this.dress();
@@ -379,8 +380,12 @@ class Stencil {
   settle(name, value) {
     this.seen[name] = JSON.stringify(value);
     if (name === "kernel") this.seen.name = JSON.stringify("Custom");
+    this.mine[name] = Infinity; // the number of the message that carries it, once there is one
     clearTimeout(this.rests[name]);
-    this.rests[name] = setTimeout(() => this.tell(name, value), REST);
+    this.rests[name] = setTimeout(() => {
+      this.mine[name] = this.sent += 1;
+      this.tell(name, { count: this.sent, value });
+    }, REST);
   }
 
   setView(change) {

@@ -7,7 +7,7 @@ when the hand has come to rest.  What the browser computes is `explorer.convolut
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -79,7 +79,8 @@ def stencil(
     """
 
     def told(what: str) -> Any:
-        return st.session_state[name].get(what)
+        message = st.session_state[name].get(what)
+        return message.get("value") if isinstance(message, Mapping) else None
 
     # what a browser sends is no more to be trusted than a link: what makes no sense is dropped
     def kernel_told() -> None:
@@ -102,6 +103,7 @@ def stencil(
                 on_pin(None)
 
     spec = laying.spec
+    heard = st.session_state.get(name, {})
     _mount(
         key=name,
         data={
@@ -126,12 +128,19 @@ def stencil(
             },
             "view": vars(view),
             "at": at,
+            "answered": {what: _count(heard.get(what)) for what in ("kernel", "view", "at")},
             "tables": _TABLES,
         },
         on_kernel_change=kernel_told,
         on_view_change=view_told,
         on_at_change=pin_told,
     )
+
+
+def _count(message: object) -> int:
+    """Number of a message from the browser: a page that bears it has seen what the hand did until then."""
+    count = message.get("count") if isinstance(message, Mapping) else None
+    return count if isinstance(count, int) else 0
 
 
 def _kernel(sent: Any) -> Kernel:
