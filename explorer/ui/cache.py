@@ -9,11 +9,14 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 import torch
 from torch import nn
 
 from explorer import process, saliency, weights
+from explorer.convolution import ConvSpec, Equivariance, equivariance
 from explorer.desk import desk
 from explorer.devices import choose_device, device_name
 from explorer.figures.heat import Look, overlay
@@ -25,7 +28,10 @@ from explorer.preprocessing import CropBox
 from explorer.recording import Recorder, Tape
 from explorer.saliency import Saliency, SaliencySpec
 from explorer.ui.components.picker import Option
+from explorer.ui.components.stencil import Laying
 from explorer.ui.components.tiles import Tile
+from explorer.ui.kernel_panels import results
+from explorer.ui.kernel_panels.pictures import corner_tile
 
 MAX_LOADED = 3
 """Networks kept loaded."""
@@ -40,6 +46,8 @@ FILM = 192
 _BY_DIGEST: dict[str | type[Any], Callable[[Any], Any]] = {
     Photo: lambda photo: photo.digest,
     NetworkInput: lambda fed: fed.identity,
+    Kernel: lambda kernel: kernel.text,
+    Laying: repr,
 }
 
 
@@ -201,16 +209,74 @@ def kernel_options() -> tuple[Option, ...]:
 @st.cache_resource(show_spinner=False)
 def learned() -> tuple[Kernel, ...]:
     """The kernels of the embedded network's first layer."""
-    first = next(
+    return learned_kernels(_first_convolution().weight.detach().cpu().numpy())
+
+
+def _first_convolution() -> nn.Conv2d:
+    return next(
         module for module in recorder(DEFAULT_MODEL).network.modules() if isinstance(module, nn.Conv2d)
     )
-    return learned_kernels(first.weight.detach().cpu().numpy())
 
 
 @st.cache_resource(show_spinner=False)
 def learned_names() -> dict[str, str]:
     """Their names, by their text in a link."""
     return {kernel.text: kernel.name for kernel in learned()}
+
+
+@st.cache_resource(show_spinner=False)
+def learned_spec() -> ConvSpec:
+    """How the embedded network lays them."""
+    first = _first_convolution()
+    rows, columns = first.kernel_size
+    # timm's layer pads by itself, torch's attribute says 0
+    return ConvSpec((rows, columns), (first.stride[0], first.stride[1]), "same")
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def middle_square(photo: Photo, side: int) -> Photo:
+    """The middle square of the photo, at most so many pixels wide."""
+    return Photo(photo.name, square_thumbnail(photo.pixels, side), photo.sample)
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def learned_tiles(square: Photo, shown: str) -> tuple[Tile, ...]:
+    """What each learned kernel makes of a small square photo, with the kernel in its corner."""
+    laying, made = Laying(learned_spec(), "rgb"), []
+    for number, kernel in enumerate(learned(), start=1):
+        result = results.lay(square, kernel, laying)
+        peak = results.inner_peak(result, laying.spec, (square.height, square.width))
+        image = data_uri(png(corner_tile(result, kernel, shown, peak)))
+        made.append(Tile(str(number), str(number), image))
+    return tuple(made)
+
+
+@st.cache_data(scope="session", max_entries=64, show_spinner=False, hash_funcs=_BY_DIGEST)
+def small_result(photo: Photo, kernel: Kernel, laying: Laying) -> npt.NDArray[np.float32]:
+    """A kernel laid on a small photo: (H', W'), some 0.2 MB each."""
+    return results.lay(photo, kernel, laying)
+
+
+@st.cache_data(scope="session", max_entries=8, show_spinner=False, hash_funcs=_BY_DIGEST)
+def chained(photo: Photo, kernels: tuple[Kernel, ...], relu: bool) -> results.Chained:
+    """Kernels in sequence on a small photo, and the single one that does the same."""
+    return results.chained(photo, kernels, relu)
+
+
+@st.cache_data(scope="session", max_entries=8, show_spinner=False, hash_funcs=_BY_DIGEST)
+def shifted(
+    photo: Photo, kernel: Kernel, laying: Laying, shift: tuple[int, int], pooling: str
+) -> Equivariance:
+    """A small photo shifted by (down, right) before it is convolved, and after."""
+    return equivariance(
+        results.planes(photo, laying.colour),
+        results.turned(kernel, laying),
+        laying.spec,
+        shift,
+        pooling,
+        laying.activation,
+        laying.bias,
+    )
 
 
 def dry_run(fed: NetworkInput) -> None:

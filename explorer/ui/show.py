@@ -132,6 +132,7 @@ def download(label: str, data: str | Callable[[], bytes], file_name: str, explai
 
 
 def npy(array: npt.NDArray[np.float32]) -> bytes:
+    """The array as a .npy file."""
     file = io.BytesIO()
     np.save(file, array)
     return file.getvalue()
@@ -144,4 +145,4 @@ def file_stem(*parts: str) -> str:
     'my-photo-egyptian-cat'
     """
     words = (re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-")[:40] for part in parts)
-    return "-".join(word for word in words if word) or "saliency"
+    return "-".join(word for word in words if word) or "picture"
