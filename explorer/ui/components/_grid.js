@@ -258,8 +258,9 @@ export class KernelGrid {
   }
 
   select(cell) {
+    this.chosen.tabIndex = -1;
     this.cell = cell;
-    this.dress();
+    this.chosen.tabIndex = 0;
     this.chosen.focus({ preventScroll: true });
   }
 

@@ -49,6 +49,15 @@ export function paintPhotograph(image, values) {
   return image;
 }
 
+// Every second, third … value of each row and column: a small picture of a large one.
+export function thinned(values, columns, step) {
+  const rows = values.length / columns, height = Math.ceil(rows / step), width = Math.ceil(columns / step);
+  const small = new Float32Array(height * width);
+  let at = 0;
+  for (let row = 0; row < rows; row += step) for (let column = 0; column < columns; column += step) small[at++] = values[row * columns + column];
+  return small;
+}
+
 // Three planes of values as red, green and blue, clipped.
 export function paintColours(image, planes) {
   planes.forEach((values, channel) => {

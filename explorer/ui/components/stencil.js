@@ -236,9 +236,9 @@ class Stencil {
     context.putImageData(image, 0, 0);
     const alone = this.parts.length > 1 && this.part >= 0 ? `, ${this.part === IN_COLOUR ? "before the sum" : `${CHANNELS[this.part].toLowerCase()} alone`}` : "";
     put(this.output.size, `${rows} × ${columns}${alone}`);
+    this.mark(); // it reads sizes, so it comes before the texts that change: else the browser would lay out twice
     this.paintNumbers(numbers, values.length, signed);
     this.paintParts();
-    this.mark();
     this.bench.dataset.painted = ++this.paintings;
   }
 
@@ -261,9 +261,7 @@ class Stencil {
     const order = [0, 1, 2, -1, IN_COLOUR];
     if (!list.children.length) list.append(...order.flatMap((part, index) => [this.partButton(part), element("span", { textContent: ["+", "+", "=", "", ""][index] })]));
     const [rows, columns] = this.shape, step = Math.ceil(Math.max(rows, columns) / SMALL_SIDE), height = Math.ceil(rows / step), width = Math.ceil(columns / step);
-    // every second, third … pixel: a small picture of a large one
-    const shrunk = (values) => Float32Array.from({ length: height * width }, (_, i) => values[Math.floor(i / width) * step * columns + (i % width) * step]);
-    const small = [...this.parts, this.result].map(shrunk), peaks = small.map((values) => statistics(values).peak), most = Math.max(...peaks.slice(0, 3));
+    const small = [...this.parts, this.result].map((values) => thinned(values, columns, step)), peaks = small.map((values) => statistics(values).peak), most = Math.max(...peaks.slice(0, 3));
     const sum = ["sum", bias && ` + ${readable(bias)}`, ACTIVATION_NAMES[activation] && `, ${ACTIVATION_NAMES[activation]}`].filter(Boolean).join("");
     list.querySelectorAll("button").forEach((button, index) => {
       const [canvas, label] = button.children, context = Object.assign(canvas, { width, height }).getContext("2d"), image = context.createImageData(width, height);
@@ -346,6 +344,7 @@ class Stencil {
     const { bias, activation, flip } = this.data.setting, { width, height } = this.picture, { row, column } = this.at;
     const found = windowAt(this.padded, this.used, this.spec, height, width, row, column, bias, activation);
     const taps = found.channels[0].length, count = found.channels.length * taps;
+    const [room, lensRoom] = [".ledger", ".lens"].map((part) => this.find(part).clientWidth); // before the text, as above
     const sum = found.sums.length > 1 ? `${found.sums.map(readable).join(" + ")} = ${readable(found.sum)}` : `sum of ${count} product${count > 1 ? "s" : ""} = ${readable(found.sum)}`;
     const steps = [`Row ${row}, column ${column}${this.pinned ? ", pinned" : ""}: ${sum}`];
     if (bias) steps.push(`with bias ${readable(bias)}: ${readable(found.biased)}`);
@@ -354,11 +353,11 @@ class Stencil {
     this.bench.dataset.value = found.result;
 
     const ledger = this.find(".ledger canvas");
-    drawLedger(ledger, found.channels, this.spec.kernelWidth, this.find(".ledger").clientWidth, this.view.colours ? (tap) => this.hue(flip ? taps - 1 - tap : tap) : null);
+    drawLedger(ledger, found.channels, this.spec.kernelWidth, room, this.view.colours ? (tap) => this.hue(flip ? taps - 1 - tap : tap) : null);
     ledger.setAttribute("aria-label", `Pixel times weight: ${found.channels.map((products) => products.map(({ value, weight }) => `${readable(value)} × ${showWeight(weight)}`).join(", ")).join("; ")}`);
     if (!this.view.lens) return;
     const lens = this.find(".lens canvas");
-    drawLens(lens, [top, left, ...this.extent], this.find(".lens").clientWidth, (y, x) => this.pixel(y, x), this.accent);
+    drawLens(lens, [top, left, ...this.extent], lensRoom, (y, x) => this.pixel(y, x), this.accent);
     lens.setAttribute("aria-label", `Pixels around row ${top + (this.extent[0] >> 1)}, column ${left + (this.extent[1] >> 1)} of the input`);
   }
 
