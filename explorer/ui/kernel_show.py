@@ -16,8 +16,10 @@ from explorer.ui.components.stencil import Laying
 from explorer.ui.kernel_panels.about import about
 from explorer.ui.kernel_panels.bank import bank
 from explorer.ui.kernel_panels.chain import chain
+from explorer.ui.kernel_panels.find import find
 from explorer.ui.kernel_panels.learned import learned
 from explorer.ui.kernel_panels.shift import shift
+from explorer.ui.kernel_panels.take_home import take_home
 
 Panel = Callable[[Photo, Kernel, Laying], None]
 PANELS: Final[Mapping[str, tuple[str, Panel]]] = MappingProxyType(
@@ -27,6 +29,8 @@ PANELS: Final[Mapping[str, tuple[str, Panel]]] = MappingProxyType(
         "bank": ("Bank", bank),
         "chain": ("Chain", chain),
         "shift": ("Shift", shift),
+        "find": ("Find", find),
+        "home": ("Take home", take_home),
     }
 )
 """Title and function of each panel, by its key in the link."""
