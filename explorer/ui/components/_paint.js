@@ -103,7 +103,7 @@ export function sized(canvas, width, height) {
   return Object.assign(context, { textAlign: "center", textBaseline: "middle" });
 }
 
-const FONT = '"Source Sans", "Source Sans 3", sans-serif'; // a canvas inherits none
+export const FONT = '"Source Sans", "Source Sans 3", sans-serif'; // a canvas inherits none
 
 // A cell of numbers: lines of text in the middle of a box, as large as fits.
 export function drawCell(context, x, y, side, colour, lines, hatched) {
