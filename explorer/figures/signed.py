@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -70,6 +71,12 @@ def _table(source: str) -> Bytes:
     table[ZERO] = 255
     table.flags.writeable = False  # one for all callers
     return table
+
+
+def encoded_tables() -> dict[str, str]:
+    """Both tables as they travel to the browser: base64, "signed" for activations and "weights"."""
+    keys = {"signed": "activations", "weights": "weights"}
+    return {name: b64encode(SIGNED[key].table().tobytes()).decode() for name, key in keys.items()}
 
 
 def entries(values: Values, peak: float | None = None) -> Bytes:

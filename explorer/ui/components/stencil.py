@@ -6,7 +6,6 @@ when the hand has come to rest.  What the browser computes is `explorer.convolut
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,16 +14,13 @@ import streamlit as st
 
 from explorer.convolution import ConvSpec
 from explorer.errors import ExplorerError
-from explorer.figures.signed import SIGNED
+from explorer.figures.signed import encoded_tables
 from explorer.kernels import Kernel
 from explorer.ui.components import register
 
 _mount = register("stencil", "_convolution", "_kernel", "_paint", "_grid", "_ledger")
 
-_TABLES: Final = {
-    "signed": base64.b64encode(SIGNED["activations"].table().tobytes()).decode(),
-    "weights": base64.b64encode(SIGNED["weights"].table().tobytes()).decode(),
-}
+_TABLES: Final = encoded_tables()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,403 @@
+// A window that slides: planes of numbers, and frames that say which cells meet.  Every number comes from Python;
+// here it is drawn, step by step, at the pace of the hand or of the clock.
+const SPEEDS = [[0.5, "½×"], [1, "1×"], [2, "2×"], [4, "4×"], [16, "16×"]];
+const PACE = 650; // ms for a frame at 1×
+const IDLE_PACE = 1600; // ms for a frame of a page that nobody has touched
+const LARGEST = 44; // CSS pixels of a cell
+const GAP = 14, LABEL = 17; // CSS pixels between planes, and above one for its name
+const HOLE = 2; // flag of a cell that no window may read
+const EASE = 0.35; // part of a frame in which the window glides on
+
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const whole = (value) => (value === null ? "−∞" : Number.isInteger(value) ? String(value) : value.toFixed(2)).replace("-", "−");
+
+class Player {
+  constructor(root) {
+    this.root = root;
+    this.find = (part) => root.querySelector(part);
+    Object.assign(this, { frame: 0, glide: 1, playing: false, idle: true, hovered: null, speed: 1, seen: "" });
+    this.find(".speed").append(...SPEEDS.map(([value, text]) => new Option(text, value, false, value === 1)));
+    this.wire();
+  }
+
+  receive(data, tell) {
+    Object.assign(this, { data, tell });
+    const text = JSON.stringify(data.animation);
+    if (text !== this.seen) {
+      this.seen = text;
+      Object.assign(this, data.animation, { hovered: null });
+      this.frame = Math.min(data.at ?? 0, this.frames.length - 1);
+      this.pinned = data.at !== null && data.at !== undefined;
+      this.results = this.computed();
+      this.tables = { signed: tableOf(data.tables.signed), weights: tableOf(data.tables.weights) };
+      this.peak = Math.max(1e-9, ...this.results.flat().map((value) => Math.abs(value)));
+      this.weightPeak = Math.max(1e-9, ...this.kernels.flat().flatMap((plane) => plane.values).map((value) => Math.abs(value)));
+      if (this.idle && !this.pinned && !still()) this.play(true);
+    }
+    this.measure();
+    this.draw();
+  }
+
+  // ------------------------------------------------------------------ what the numbers say
+
+  value([plane, row, column]) {
+    const { columns, values } = this.inputs[plane];
+    return values[row * columns + column];
+  }
+
+  weight([, , , plane, row, column], filter) {
+    if (plane < 0) return 1;
+    const { columns, values } = this.kernels[filter][plane];
+    return values[row * columns + column];
+  }
+
+  // Products of a frame, from its taps of six numbers each: input plane, row, column, kernel plane, row, column.
+  products(index) {
+    const { taps, filter } = this.frames[index];
+    const found = [];
+    for (let i = 0; i < taps.length; i += 6) {
+      const tap = taps.slice(i, i + 6), value = this.value(tap), weight = this.weight(tap, filter);
+      found.push({ tap, value, weight, product: value === null ? null : value * weight });
+    }
+    return found;
+  }
+
+  // Of a gathered output: {sum, result}.
+  outcome(index) {
+    const products = this.products(index), { filter, divisor } = this.frames[index], [plane] = this.frames[index].at;
+    const values = products.map(({ product }) => product).filter((product) => product !== null);
+    if (this.reduce === "max") return { products, sum: Math.max(...values), result: Math.max(...values), winner: products.findIndex(({ product }) => product === Math.max(...values)) };
+    const sum = values.reduce((a, b) => a + b, 0);
+    if (this.reduce === "mean") return { products, sum, divisor, result: sum / divisor };
+    return { products, sum, bias: this.bias[plane] ?? 0, filter, result: sum + (this.bias[plane] ?? 0) };
+  }
+
+  // All outputs as planes of numbers, computed here from the frames alone.
+  computed() {
+    const planes = this.outputs.map(({ rows, columns }, plane) => Array.from({ length: rows * columns }, () => (this.mode === "scatter" ? (this.bias[plane] ?? 0) : 0)));
+    this.frames.forEach((frame, index) => {
+      if (this.mode === "gather") {
+        const [plane, row, column] = frame.at;
+        planes[plane][row * this.outputs[plane].columns + column] = this.outcome(index).result;
+      } else for (const [plane, row, column, product] of this.scattered(index)) planes[plane][row * this.outputs[plane].columns + column] += product;
+    });
+    return planes;
+  }
+
+  // Of a scattering frame: where each product goes.  Its taps are output plane, row, column, kernel plane, row, column.
+  scattered(index) {
+    const { at, taps, filter } = this.frames[index], value = this.value(at), found = [];
+    for (let i = 0; i < taps.length; i += 6) {
+      const tap = taps.slice(i, i + 6);
+      found.push([tap[0], tap[1], tap[2], value * this.weight(tap, filter), this.weight(tap, filter)]);
+    }
+    return found;
+  }
+
+  // ------------------------------------------------------------------ where things stand
+
+  // Cells as large as the widest row of planes allows, the same in all three places.
+  measure() {
+    const boards = { inputs: this.inputs, kernels: this.kernels.length ? this.kernels[this.shownFilter] : [], outputs: this.outputs };
+    this.find(".kernels").hidden = !boards.kernels.length;
+    this.find(".planes").classList.toggle("pooling", !boards.kernels.length);
+    this.boards = {};
+    for (const [name, planes] of Object.entries(boards)) {
+      if (!planes.length) continue;
+      const figure = this.find(`.${name}`), room = Math.max(figure.clientWidth, 120), canvas = figure.querySelector("canvas");
+      const widest = Math.max(...planes.map(({ columns }) => columns)), tallest = Math.max(...planes.map(({ rows }) => rows));
+      const abreast = Math.max(1, Math.min(planes.length, Math.floor((room + GAP) / (widest * 20 + GAP)), planes.length > 4 ? 4 : planes.length));
+      const cell = Math.max(9, Math.min(LARGEST, Math.floor((room - (abreast - 1) * GAP) / abreast / widest), Math.floor(430 / Math.ceil(planes.length / abreast) / tallest)));
+      const places = planes.map((_, index) => ({ left: (index % abreast) * (widest * cell + GAP), top: Math.floor(index / abreast) * (tallest * cell + GAP + LABEL) + LABEL }));
+      this.boards[name] = { canvas, planes, cell, places, width: abreast * widest * cell + (abreast - 1) * GAP, height: Math.ceil(planes.length / abreast) * (tallest * cell + GAP + LABEL) - GAP };
+    }
+  }
+
+  get shown() {
+    return this.hovered ?? this.frame;
+  }
+
+  get shownFilter() {
+    return Math.max(this.frames[Math.min(this.shown, this.frames.length - 1)].filter, 0);
+  }
+
+  // ------------------------------------------------------------------ drawing
+
+  draw() {
+    const { frames, shown } = this, frame = frames[shown];
+    if (this.drawnFilter !== this.shownFilter) {
+      this.drawnFilter = this.shownFilter;
+      this.measure();
+    }
+    const context = {};
+    for (const [name, { canvas, width, height }] of Object.entries(this.boards)) context[name] = sized(canvas, width, height);
+    const taken = this.mode === "gather" ? this.outcome(shown) : { products: this.scattered(shown) };
+    this.drawInputs(context.inputs, taken);
+    if (context.kernels) this.drawKernel(context.kernels);
+    this.drawOutputs(context.outputs, frame);
+    this.explain(frame, taken);
+    this.dress();
+  }
+
+  cells(context, board, paint) {
+    const { planes, places, cell } = this.boards[board];
+    context.fillStyle = getComputedStyle(this.root).color;
+    planes.forEach(({ label }, index) => {
+      Object.assign(context, { font: `12px ${FONT}`, textAlign: "left", fillStyle: getComputedStyle(this.root).color });
+      context.fillText(label, places[index].left, places[index].top - LABEL / 2);
+      context.textAlign = "center";
+    });
+    planes.forEach((plane, index) => {
+      for (let row = 0; row < plane.rows; row++)
+        for (let column = 0; column < plane.columns; column++) {
+          const { colour, lines, hatched } = paint(plane, index, row, column);
+          drawCell(context, places[index].left + column * cell, places[index].top + row * cell, cell, colour, lines, hatched);
+        }
+    });
+  }
+
+  drawInputs(context, { products, winner }) {
+    const { cell, places } = this.boards.inputs, values = this.inputs.flatMap((plane) => plane.values).filter((value) => value !== null);
+    const [least, most] = [Math.min(0, ...values), Math.max(1, ...values)];
+    this.cells(context, "inputs", (plane, index, row, column) => {
+      const value = plane.values[row * plane.columns + column], flag = plane.flags[row * plane.columns + column];
+      const grey = value === null ? 140 : 70 + (165 * (value - least)) / (most - least);
+      return { colour: flag ? [grey, grey, grey].map((byte) => 0.35 * byte + 120) : [grey, grey, grey], lines: [whole(value)], hatched: flag !== 0 };
+    });
+    const accent = getComputedStyle(this.root).getPropertyValue("--st-primary-color");
+    if (this.mode === "scatter") return this.outline(context, "inputs", [this.frames[this.shown].at], accent);
+    // the cells that are read, framed one by one; between them the holes of a dilated window stay free
+    for (const { tap } of products) {
+      const place = places[tap[0]];
+      Object.assign(context, { strokeStyle: accent, lineWidth: Math.max(1.5, cell / 16) });
+      context.strokeRect(place.left + tap[2] * cell + 1, place.top + tap[1] * cell + 1, cell - 3, cell - 3);
+    }
+    if (winner >= 0) {
+      const { tap } = products[winner], place = places[tap[0]];
+      Object.assign(context, { strokeStyle: "#d62761", lineWidth: Math.max(3, cell / 9) });
+      context.strokeRect(place.left + tap[2] * cell + 2, place.top + tap[1] * cell + 2, cell - 5, cell - 5);
+    }
+    for (const plane of new Set(products.map(({ tap }) => tap[0]))) this.window(context, plane, products, accent);
+  }
+
+  // The window's hull glides from where the last frame had it.
+  window(context, plane, products, accent) {
+    const { cell, places } = this.boards.inputs;
+    const hull = (taps) => {
+      const rows = taps.map((tap) => tap[1]), columns = taps.map((tap) => tap[2]);
+      return [Math.min(...rows), Math.min(...columns), Math.max(...rows) + 1, Math.max(...columns) + 1];
+    };
+    const now = hull(products.map(({ tap }) => tap).filter((tap) => tap[0] === plane));
+    const last = this.hovered === null && this.glide < 1 && this.frame ? this.products(this.frame - 1).map(({ tap }) => tap).filter((tap) => tap[0] === plane) : [];
+    const from = last.length ? hull(last) : now, far = Math.abs(from[0] - now[0]) + Math.abs(from[1] - now[1]) > 6;
+    const [top, left, bottom, right] = now.map((end, index) => (far ? end : from[index] + (end - from[index]) * this.glide));
+    for (const [strokeStyle, lineWidth] of [["#fff", 5], [accent, 3]]) {
+      Object.assign(context, { strokeStyle, lineWidth });
+      context.strokeRect(places[plane].left + left * cell - 0.5, places[plane].top + top * cell - 0.5, (right - left) * cell, (bottom - top) * cell);
+    }
+  }
+
+  outline(context, board, cells, colour) {
+    const { cell, places } = this.boards[board];
+    for (const [plane, row, column] of cells)
+      for (const [strokeStyle, lineWidth] of [["#fff", 5], [colour, 3]]) {
+        Object.assign(context, { strokeStyle, lineWidth });
+        context.strokeRect(places[plane].left + column * cell, places[plane].top + row * cell, cell - 1, cell - 1);
+      }
+  }
+
+  drawKernel(context) {
+    this.cells(context, "kernels", (plane, _, row, column) => {
+      const value = plane.values[row * plane.columns + column], hole = plane.flags[row * plane.columns + column] === HOLE;
+      return { colour: hole ? [150, 150, 150] : shade(this.tables.weights, value, this.weightPeak), lines: hole ? [] : [whole(value)], hatched: hole };
+    });
+    put(this.find(".kernels .name"), this.kernels.length > 1 ? `Filter ${this.shownFilter + 1} of ${this.kernels.length}` : "Kernel");
+    const bias = this.bias[this.shownFilter];
+    put(this.find(".kernels .size"), `${this.data.words.kernel}${this.bias.length ? `, bias ${whole(bias ?? 0)}` : ""}`);
+  }
+
+  // Outputs up to the shown frame are filled; the others are still blank.
+  drawOutputs(context, frame) {
+    const filled = this.outputs.map(({ rows, columns }, plane) => Array.from({ length: rows * columns }, () => (this.mode === "scatter" ? (this.bias[plane] ?? 0) : null)));
+    for (let index = 0; index <= this.shown; index++) {
+      if (this.mode === "scatter") for (const [plane, row, column, product] of this.scattered(index)) filled[plane][row * this.outputs[plane].columns + column] += product;
+      else {
+        const [plane, row, column] = this.frames[index].at, at = row * this.outputs[plane].columns + column;
+        filled[plane][at] = this.results[plane][at];
+      }
+    }
+    this.cells(context, "outputs", (plane, index, row, column) => {
+      const value = filled[index][row * plane.columns + column];
+      return value === null ? { colour: [128, 128, 128].map((byte) => byte + 60), lines: [], hatched: false } : { colour: shade(this.tables.signed, value, this.peak), lines: [whole(value)], hatched: false };
+    });
+    const accent = getComputedStyle(this.root).getPropertyValue("--st-primary-color");
+    this.outline(context, "outputs", this.mode === "scatter" ? this.scattered(this.shown) : [frame.at], accent);
+  }
+
+  // ------------------------------------------------------------------ in words
+
+  explain(frame, { products, sum, result, bias, winner, divisor }) {
+    const place = ([plane, row, column], planes) => `${planes.length > 1 ? `${planes[plane].label}, ` : ""}row ${row}, column ${column}`;
+    const factor = (number) => (number < 0 || Object.is(number, -0) ? `(${whole(number)})` : whole(number));
+    let text;
+    if (this.mode === "scatter") text = `Input ${place(frame.at, this.inputs)}: ${whole(this.value(frame.at))} times each weight is added to ${products.length} cells of the output.`;
+    else if (this.reduce === "max") text = `Output ${place(frame.at, this.outputs)}: the largest of ${products.map(({ value }) => whole(value)).join(", ")} is ${whole(products[winner].value)}.`;
+    else if (this.reduce === "mean") text = `Output ${place(frame.at, this.outputs)}: (${products.map(({ value }) => factor(value)).join(" + ")}) / ${divisor} = ${whole(result)}.`;
+    else {
+      const groups = Map.groupBy ? Map.groupBy(products, ({ tap }) => tap[0]) : products.reduce((map, product) => map.set(product.tap[0], [...(map.get(product.tap[0]) ?? []), product]), new Map());
+      const channels = [...groups.values()].map((list) => list.map(({ value, weight }) => `${factor(value)}·${factor(weight)}`).join(" + "));
+      const sums = [...groups.values()].map((list) => list.reduce((total, { product }) => total + product, 0));
+      const written = channels.length > 1 ? `${channels.map((terms, index) => `[${terms}] = ${whole(sums[index])}`).join("; ")}; together ${whole(sum)}` : `${channels[0]} = ${whole(sum)}`;
+      text = `Output ${place(frame.at, this.outputs)}: ${written}${this.bias.length ? `; with the bias ${whole(bias)}: ${whole(result)}` : ""}.`;
+    }
+    put(this.find("output"), text);
+    this.root.dataset.frame = this.shown;
+    if (result !== undefined) this.root.dataset.value = result;
+  }
+
+  dress() {
+    const last = this.frames.length - 1, scrub = this.find(".scrub");
+    Object.assign(scrub, { max: last, value: this.frame });
+    scrub.setAttribute("aria-valuetext", `step ${this.frame + 1} of ${last + 1}`);
+    put(this.find(".place"), `${this.shown + 1} of ${last + 1}${this.pinned ? ", pinned" : ""}`);
+    const play = this.find(".play");
+    put(play, this.playing ? "Pause" : "Play");
+    play.setAttribute("aria-pressed", this.playing);
+    put(this.find(".inputs .size"), this.data.words.input);
+    put(this.find(".outputs .size"), this.data.words.output);
+    for (const [name, canvas] of [["Input", this.find(".inputs canvas")], ["Output", this.find(".outputs canvas")]])
+      canvas.setAttribute("aria-label", `${name}: arrow keys step, Enter pins, Escape lets go`);
+    this.find(".kernels canvas").setAttribute("aria-label", "The weights of the filter that is laid on");
+  }
+
+  // ------------------------------------------------------------------ time
+
+  play(playing) {
+    this.playing = playing;
+    cancelAnimationFrame(this.ticket);
+    if (!playing) return void this.dress();
+    let last = performance.now(), passed = 0;
+    const tick = (now) => {
+      if (!this.playing || !this.root.isConnected) return;
+      passed += now - last;
+      last = now;
+      const pace = (this.idle ? IDLE_PACE : PACE) / this.speed;
+      let turned = false;
+      while (passed >= pace) {
+        passed -= pace;
+        this.frame = (this.frame + 1) % this.frames.length;
+        turned = true;
+      }
+      const glide = still() ? 1 : Math.min(passed / pace / EASE, 1);
+      if (turned || glide !== this.glide) {
+        this.glide = glide;
+        this.draw();
+      }
+      this.ticket = requestAnimationFrame(tick);
+    };
+    this.ticket = requestAnimationFrame(tick);
+    this.dress();
+  }
+
+  // A hand: from now on nothing moves by itself unless it is asked to.
+  touch() {
+    this.idle = false;
+  }
+
+  go(frame) {
+    this.touch();
+    this.frame = Math.min(Math.max(frame, 0), this.frames.length - 1);
+    this.glide = 1;
+    this.draw();
+  }
+
+  pin(frame) {
+    this.touch();
+    this.pinned = frame !== null;
+    if (frame !== null) {
+      this.frame = frame;
+      this.play(false);
+    }
+    this.hovered = null;
+    this.glide = 1;
+    this.draw();
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => this.tell("at", { step: frame }), 200);
+  }
+
+  // ------------------------------------------------------------------ hands
+
+  wire() {
+    this.find(".play").onclick = () => {
+      this.touch();
+      this.play(!this.playing);
+    };
+    this.find(".back").onclick = () => (this.play(false), this.go(this.frame - 1));
+    this.find(".forth").onclick = () => (this.play(false), this.go(this.frame + 1));
+    this.find(".scrub").oninput = (event) => (this.play(false), this.go(Number(event.target.value)));
+    this.find(".speed").onchange = (event) => {
+      this.touch();
+      this.speed = Number(event.target.value);
+    };
+    for (const board of ["inputs", "outputs"]) {
+      const canvas = this.find(`.${board} canvas`);
+      canvas.onpointermove = (event) => this.hover(this.frameAt(board, event));
+      canvas.onpointerleave = () => this.hover(null);
+      canvas.onclick = (event) => {
+        const frame = this.frameAt(board, event);
+        if (frame !== null) this.pin(this.pinned && frame === this.frame ? null : frame);
+      };
+      canvas.onkeydown = (event) => {
+        const columns = this.outputs[0].columns, step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+        if (event.key === "Escape") this.pin(null);
+        if (event.key === "Enter") this.pin(this.pinned ? null : this.frame);
+        if (event.key === " ") this.find(".play").click();
+        if (step) {
+          this.play(false);
+          this.go(this.frame + step * (event.shiftKey ? 10 : 1));
+        }
+        if (step || event.key === " ") event.preventDefault();
+      };
+    }
+    new ResizeObserver(() => this.frames && (this.measure(), this.draw())).observe(this.root);
+  }
+
+  // The clock runs on; only what is shown is the hovered window.
+  hover(frame) {
+    if (frame === this.hovered) return;
+    this.hovered = frame;
+    this.draw();
+  }
+
+  // The frame that an output cell belongs to, or the one whose window's middle is nearest to an input cell.
+  frameAt(board, event) {
+    const { canvas, planes, places, cell, width } = this.boards[board], area = canvas.getBoundingClientRect(), scale = width / area.width;
+    const [x, y] = [(event.clientX - area.left) * scale, (event.clientY - area.top) * scale];
+    const plane = places.findIndex(({ left, top }, index) => x >= left && y >= top && x < left + planes[index].columns * cell && y < top + planes[index].rows * cell);
+    if (plane < 0) return null;
+    const [row, column] = [Math.floor((y - places[plane].top) / cell), Math.floor((x - places[plane].left) / cell)];
+    const own = (board === "outputs") === (this.mode === "gather");
+    const distance = (frame) => {
+      if (own) return frame.at[0] === plane && frame.at[1] === row && frame.at[2] === column ? 0 : Infinity;
+      const rows = [], columns = [];
+      for (let i = 0; i < frame.taps.length; i += 6) {
+        if (frame.taps[i] !== plane) continue;
+        rows.push(frame.taps[i + 1]);
+        columns.push(frame.taps[i + 2]);
+      }
+      if (!rows.length) return Infinity;
+      return Math.abs((Math.min(...rows) + Math.max(...rows)) / 2 - row) + Math.abs((Math.min(...columns) + Math.max(...columns)) / 2 - column);
+    };
+    let best = null, least = Infinity;
+    this.frames.forEach((frame, index) => {
+      const far = distance(frame) + (frame.filter === this.frames[this.frame].filter || own ? 0 : 0.25);
+      if (far < least) [best, least] = [index, far];
+    });
+    return best;
+  }
+}
+
+export default function ({ data, parentElement: root, setStateValue }) {
+  const bench = root.querySelector(".player");
+  (bench._player ??= new Player(bench)).receive(data, setStateValue);
+}
