@@ -174,13 +174,48 @@ def coverage(input_size: int, spec: ConvSpec, axis: int = 0) -> NDArray[np.int64
     Raises:
         ShapeError: as `output_size`.
     """
-    first = spec.stride[axis] * np.arange(output_size(input_size, spec, axis))
-    read = first[:, None] + spec.dilation[axis] * np.arange(spec.kernel_size[axis])
-    # each padded row is the number of the row that it shows, counted from 1; 0 is no row
-    numbers = np.pad(
-        np.arange(1, input_size + 1), _margins(input_size, spec, axis), mode=_NUMPY_MODES[spec.padding_mode]
+    read = reads(
+        input_size,
+        output_size(input_size, spec, axis),
+        spec.kernel_size[axis],
+        spec.stride[axis],
+        _margins(input_size, spec, axis)[0],
+        spec.dilation[axis],
+        spec.padding_mode,
     )
-    return np.bincount(numbers[read].ravel(), minlength=input_size + 1)[1:]
+    # counted from 1: 0 is no row
+    return np.bincount(read.ravel() + 1, minlength=input_size + 1)[1:]
+
+
+def reads(
+    size: int,
+    positions: int,
+    kernel_size: int,
+    stride: int = 1,
+    before: int = 0,
+    dilation: int = 1,
+    mode: str = "zeros",
+) -> NDArray[np.int64]:
+    """Which of `size` rows each weight reads where the window stands: int64 (positions, kernel_size).
+
+    Rows of the padding are the rows that they show; -1 stands for no row: zeros.  `before` is the padding before
+    the first row.
+
+    >>> reads(4, positions=2, kernel_size=3, stride=2, before=1).tolist()
+    [[-1, 0, 1], [1, 2, 3]]
+    >>> reads(4, positions=2, kernel_size=3, stride=2, before=1, mode="reflect").tolist()
+    [[1, 0, 1], [1, 2, 3]]
+    """
+    rows: NDArray[np.int64] = (
+        stride * np.arange(positions)[:, None] + dilation * np.arange(kernel_size) - before
+    )
+    if mode == "reflect":
+        return size - 1 - np.abs(size - 1 - np.abs(rows))
+    if mode == "replicate":
+        return np.clip(rows, 0, size - 1)
+    if mode == "circular":
+        return rows % size
+    return np.where((rows >= 0) & (rows < size), rows, -1)
 
 
 @dataclass(frozen=True, eq=False)
