@@ -1,0 +1,556 @@
+"""What a unit sees: the pixels of the picture that can reach it, through every layer below.
+
+Along each axis a field has a size, a jump (pixels from one unit's field to the next unit's) and a start (the
+first pixel of unit 0's field; negative where padding hangs over the edge).  One layer changes them by
+
+    size += (extent - 1)·jump        start -= padding·jump        jump *= stride
+
+Rows come before columns in every pair.  Fields of whole networks are traced in `explorer.field_tracing`.
+
+Source: Araujo, Norris & Sim 2019, Computing Receptive Fields of Convolutional Neural Networks,
+https://distill.pub/2019/computing-receptive-fields.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from explorer.convolution import ConvSpec, Pair, output_shape
+from explorer.errors import LayerError, ShapeError
+
+Box = tuple[Pair, Pair]
+"""(first row, last row), (first column, last column), both ends included."""
+
+KINDS: Final = ("conv", "max", "mean")
+"""What a step's window does: weights, the maximum, the mean.  The field is the same."""
+
+
+@dataclass(frozen=True, init=False)
+class Step(ConvSpec):
+    """One layer of a stack: what matters for the field.  One number stands for rows and columns.
+
+    Attributes:
+        name: as it is shown.
+        kind: one of `KINDS`.
+
+    >>> Step("conv1", 7, stride=2, padding=3).extent
+    (7, 7)
+
+    Raises:
+        ShapeError: sizes that `ConvSpec` refuses, or an unknown kind.
+    """
+
+    name: str
+    kind: str
+
+    def __init__(
+        self,
+        name: str,
+        kernel_size: int | Pair,
+        stride: int | Pair = 1,
+        padding: int | Pair | Literal["same"] = 0,
+        dilation: int | Pair = 1,
+        kind: str = "conv",
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, dilation)
+        if kind not in KINDS:
+            raise ShapeError(f"There is no step “{kind}”; there are {', '.join(KINDS)}.")
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "kind", kind)
+
+    @property
+    def before(self) -> Pair:
+        """Rows added at the top and columns added at the left."""
+        (top, _), (left, _) = self.margins((1, 1))  # zeros are as many for every picture
+        return top, left
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A field along one axis, in pixels: size, jump, start.  As it stands: a pixel sees itself."""
+
+    size: int = 1
+    jump: int = 1
+    start: int = 0
+
+    def under(self, extent: int, stride: int, before: int) -> Axis:
+        """The field after one more layer, whose window spans `extent` units and begins `before` units early."""
+        return Axis(self.size + (extent - 1) * self.jump, self.jump * stride, self.start - before * self.jump)
+
+    def span(self, unit: int) -> Pair:
+        """First and last pixel that a unit sees, beyond the picture's edges too."""
+        first = self.start + unit * self.jump
+        return first, first + self.size - 1
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """The fields of all units of one map.
+
+    Attributes:
+        size: (rows, columns) of pixels that one unit sees.
+        jump: pixels from one unit's field to the next unit's.
+        start: first pixel of unit 0's field; -3 where 3 pixels of it are padding.
+        everything: whether a path aside (squeeze-excite, attention) shows the whole map to each unit besides;
+            size, jump and start are then those of the other paths.
+
+    >>> vgg16 = receptive_field(stack_of("vgg16"))
+    >>> vgg16.size, vgg16.jump, vgg16.start
+    ((212, 212), (32, 32), (-90, -90))
+    >>> vgg16.region((0, 6))
+    ((-90, 121), (102, 313))
+    >>> vgg16.clipped((0, 6), (224, 224)), vgg16.overhang((0, 6), (224, 224))
+    (((0, 121), (102, 223)), ((90, 0), (0, 90)))
+    """
+
+    size: Pair = (1, 1)
+    jump: Pair = (1, 1)
+    start: Pair = (0, 0)
+    everything: bool = False
+
+    @classmethod
+    def of(cls, rows: Axis, columns: Axis, everything: bool = False) -> ReceptiveField:
+        """The field with these axes."""
+        return cls(
+            (rows.size, columns.size), (rows.jump, columns.jump), (rows.start, columns.start), everything
+        )
+
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """Rows and columns on their own."""
+        rows, columns = map(Axis, self.size, self.jump, self.start)
+        return rows, columns
+
+    def under(self, step: ConvSpec) -> ReceptiveField:
+        """The field after one more layer, padded with zeros or not at all."""
+        before = Step("", step.kernel_size, step.stride, step.padding, step.dilation).before
+        rows, columns = map(Axis.under, self.axes, step.extent, step.stride, before)
+        return ReceptiveField.of(rows, columns, self.everything)
+
+    def region(self, unit: Pair) -> Box:
+        """The pixels that a unit (row, column) sees, where the picture has no edges."""
+        rows, columns = map(Axis.span, self.axes, unit)
+        return rows, columns
+
+    def clipped(self, unit: Pair, shape: Pair) -> Box | None:
+        """Its pixels of a picture of this (height, width); None where it sees padding alone.
+
+        Where a stride leaves rows unread, `regions` may find fewer.
+        """
+        return _clip(self.region(unit), shape)
+
+    def overhang(self, unit: Pair, shape: Pair) -> tuple[Pair, Pair]:
+        """How far a unit's field hangs over each edge of the picture: (top, bottom), (left, right)."""
+        return _overhang(self.region(unit), shape)
+
+
+def _clip(box: Box, shape: Pair) -> Box | None:
+    rows, columns = (
+        (max(first, 0), min(last, size - 1)) for (first, last), size in zip(box, shape, strict=True)
+    )
+    return (rows, columns) if rows[0] <= rows[1] and columns[0] <= columns[1] else None
+
+
+def _overhang(box: Box, shape: Pair) -> tuple[Pair, Pair]:
+    rows, columns = (
+        (max(-first, 0), max(last - size + 1, 0)) for (first, last), size in zip(box, shape, strict=True)
+    )
+    return rows, columns
+
+
+# A stack of layers -----------------------------------------------------------------------------------
+
+
+def receptive_field(steps: Sequence[ConvSpec]) -> ReceptiveField:
+    """The field of the last layer's units.
+
+    >>> receptive_field([Step("conv", 3, padding=1)] * 3).size  # three 3×3 see what one 7×7 sees
+    (7, 7)
+    """
+    field = ReceptiveField()
+    for step in steps:
+        field = field.under(step)
+    return field
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer in the table of a stack.
+
+    Attributes:
+        name: of the layer.
+        output: (height, width) of its map.
+        field: of its units.
+        formula: 1 + L·(K - 1) with its values put in, where it holds: L layers of one square kernel K, not
+            dilated, no stride before the last; else "".
+    """
+
+    name: str
+    output: Pair
+    field: ReceptiveField
+    formula: str
+
+
+def table(steps: Sequence[Step], input_shape: Pair) -> tuple[Row, ...]:
+    """Map, field and formula after each layer, for a picture of this (height, width).
+
+    >>> [(row.output, row.field.size, row.formula) for row in table([Step("a", 3), Step("b", 3)], (8, 8))]
+    [((6, 6), (3, 3), '1 + 1·(3 − 1) = 3'), ((4, 4), (5, 5), '1 + 2·(3 − 1) = 5')]
+
+    Raises:
+        ShapeError: a window that does not fit; the sentence begins with the layer's name.
+    """
+    shapes = _shapes(steps, input_shape)[1:]
+    return tuple(
+        Row(
+            step.name,
+            shape,
+            receptive_field(steps[: count + 1]),
+            _formula(steps[: count + 1]),
+        )
+        for count, (step, shape) in enumerate(zip(steps, shapes, strict=True))
+    )
+
+
+def _formula(steps: Sequence[Step]) -> str:
+    kernel = steps[0].kernel_size
+    alike = all(step.kernel_size == kernel and step.dilation == (1, 1) for step in steps)
+    if not alike or kernel[0] != kernel[1] or any(step.stride != (1, 1) for step in steps[:-1]):
+        return ""
+    return f"1 + {len(steps)}·({kernel[0]} − 1) = {1 + len(steps) * (kernel[0] - 1)}"
+
+
+def _shapes(steps: Sequence[Step], input_shape: Pair) -> list[Pair]:
+    """(height, width) of the picture and of every map above it."""
+    shapes = [input_shape]
+    for step in steps:
+        try:
+            shapes.append(output_shape(shapes[-1], step))
+        except ShapeError as error:
+            raise ShapeError(f"{step.name}: {error}") from error
+    return shapes
+
+
+@dataclass(frozen=True)
+class Region:
+    """What one unit sees of one map below it.
+
+    Attributes:
+        name: of the layer that made the map; "" for the picture.
+        shape: (height, width) of the map.
+        box: what the unit's windows span of it, over its edges where there is padding; None where the
+            unit sees padding alone.
+    """
+
+    name: str
+    shape: Pair
+    box: Box | None
+
+    @property
+    def inside(self) -> Box | None:
+        """The part of the box on the map; None where there is none."""
+        return self.box and _clip(self.box, self.shape)
+
+    @property
+    def overhang(self) -> tuple[Pair, Pair]:
+        """Cells of padding on each side: (top, bottom), (left, right)."""
+        return _overhang(self.box, self.shape) if self.box else ((0, 0), (0, 0))
+
+
+def regions(steps: Sequence[Step], input_shape: Pair, unit: Pair) -> tuple[Region, ...]:
+    """The region of a unit (row, column) of the last map in every map, from its own down to the picture.
+
+    Each follows from what is inside the map above: cells of padding see nothing.
+
+    >>> for region in regions([Step("a", 3, padding=1), Step("b", 3, stride=2)], (7, 7), (0, 2)):
+    ...     print(region.name or "picture", region.box, region.inside)
+    b ((0, 0), (2, 2)) ((0, 0), (2, 2))
+    a ((0, 2), (4, 6)) ((0, 2), (4, 6))
+    picture ((-1, 3), (3, 7)) ((0, 3), (3, 6))
+
+    Raises:
+        ShapeError: a window that does not fit, or a unit outside the last map.
+    """
+    shapes = _shapes(steps, input_shape)
+    if any(not 0 <= at < size for at, size in zip(unit, shapes[-1], strict=True)):
+        raise ShapeError(f"Unit {unit} is outside the last map of {shapes[-1][0]}×{shapes[-1][1]}.")
+    names = ["", *(step.name for step in steps)]
+    found = [Region(names[-1], shapes[-1], ((unit[0], unit[0]), (unit[1], unit[1])))]
+    for step, name, shape in zip(reversed(steps), reversed(names[:-1]), reversed(shapes[:-1]), strict=True):
+        above = found[-1].inside
+        found.append(Region(name, shape, above and _windows(above, step)))
+    return tuple(found)
+
+
+def _windows(box: Box, step: Step) -> Box:
+    """What the windows of the units in a box span of the map below."""
+    rows, columns = (
+        (first * stride - before, last * stride - before + extent - 1)
+        for (first, last), stride, before, extent in zip(
+            box, step.stride, step.before, step.extent, strict=True
+        )
+    )
+    return rows, columns
+
+
+# Stacks to start from --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Classic:
+    """A known network as one path of layers, the longest; 1×1 convolutions, which add nothing, are left out.
+
+    Attributes:
+        title: for reading.
+        source: who and when.
+        input_shape: (height, width) of its picture.
+        steps: its layers, at most 20.
+    """
+
+    title: str
+    source: str
+    input_shape: Pair
+    steps: tuple[Step, ...]
+
+
+def _pool(name: str, size: int = 2, padding: int = 0, kind: str = "max") -> Step:
+    return Step(name, size, stride=2, padding=padding, kind=kind)
+
+
+def _vgg(*convolutions: int) -> tuple[Step, ...]:
+    """Blocks of so many 3×3 convolutions, each with a pool behind it."""
+    return tuple(
+        step
+        for block, count in enumerate(convolutions, 1)
+        for step in (
+            *(Step(f"conv{block}_{number}", 3, padding=1) for number in range(1, count + 1)),
+            _pool(f"pool{block}"),
+        )
+    )
+
+
+def _resnet(convolutions: tuple[int, ...]) -> tuple[Step, ...]:
+    """The stem and four stages of so many 3×3 convolutions; the first of each but the first halves the map."""
+    stages = (
+        Step(f"layer{stage}.{number}", 3, stride=2 if stage > 1 and number == 1 else 1, padding=1)
+        for stage, count in enumerate(convolutions, 1)
+        for number in range(1, count + 1)
+    )
+    return Step("conv1", 7, stride=2, padding=3), _pool("maxpool", 3, padding=1), *stages
+
+
+CLASSICS: Final[Mapping[str, Classic]] = MappingProxyType(
+    {
+        "lenet5": Classic(
+            "LeNet-5",
+            "LeCun et al. 1998",
+            (32, 32),
+            (
+                Step("C1", 5),
+                _pool("S2", kind="mean"),
+                Step("C3", 5),
+                _pool("S4", kind="mean"),
+                Step("C5", 5),
+            ),
+        ),
+        "alexnet": Classic(
+            "AlexNet",
+            "Krizhevsky et al. 2012",
+            (227, 227),
+            (
+                Step("conv1", 11, stride=4),
+                _pool("pool1", 3),
+                Step("conv2", 5, padding=2),
+                _pool("pool2", 3),
+                *(Step(f"conv{number}", 3, padding=1) for number in (3, 4, 5)),
+                _pool("pool5", 3),
+            ),
+        ),
+        "vgg16": Classic("VGG-16", "Simonyan & Zisserman 2015", (224, 224), _vgg(2, 2, 3, 3, 3)),
+        "unet": Classic(
+            "U-Net, the way down",
+            "Ronneberger et al. 2015",
+            (572, 572),
+            tuple(
+                step
+                for level in range(1, 6)
+                for step in (
+                    *([_pool(f"pool{level - 1}")] if level > 1 else []),
+                    Step(f"conv{level}_1", 3),
+                    Step(f"conv{level}_2", 3),
+                )
+            ),
+        ),
+        "resnet18": Classic("ResNet-18", "He et al. 2016", (224, 224), _resnet((4, 4, 4, 4))),
+        "resnet50": Classic(
+            "ResNet-50, torchvision's form", "He et al. 2016", (224, 224), _resnet((3, 4, 6, 3))
+        ),
+        "context": Classic(
+            "Dilated context module",
+            "Yu & Koltun 2016",
+            (67, 67),
+            tuple(
+                Step(f"layer{number}", 3, padding="same", dilation=dilation)
+                for number, dilation in enumerate((1, 1, 2, 4, 8, 16, 1), 1)
+            ),
+        ),
+        "mobilenet": Classic(
+            "MobileNet",
+            "Howard et al. 2017",
+            (224, 224),
+            (
+                Step("conv1", 3, stride=2, padding=1),
+                *(
+                    Step(f"depthwise{number}", 3, stride=2 if number in (2, 4, 6, 12) else 1, padding=1)
+                    for number in range(1, 14)
+                ),
+            ),
+        ),
+    }
+)
+"""Stacks to start from, by key, the oldest first."""
+
+
+def stack_of(name: str) -> tuple[Step, ...]:
+    """The layers of a classic, one of `CLASSICS`.
+
+    Raises:
+        LayerError: there is no such classic.
+    """
+    if name not in CLASSICS:
+        raise LayerError(f"There is no classic “{name}”; there are {', '.join(CLASSICS)}.")
+    return CLASSICS[name].steps
+
+
+# What counts of it -----------------------------------------------------------------------------------
+
+_SIGNIFICANT: Final = 1 - 0.9545
+"""Of the strongest gradient: within two standard deviations of a Gaussian (Luo 2016, section 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class EffectiveField:
+    """How much of its theoretical field a unit uses.
+
+    Attributes:
+        heat: strength of each pixel's gradient, float32 (height, width), the strongest 1.
+        inside: share of all gradient in the theoretical box; 1 unless a path sees everything.
+        core: share of all gradient in the middle half of the box, a quarter of its area: 0.25 if all pixels
+            of the box counted alike.
+        pixels: number of pixels of at least 4.55 % of the strongest.
+        box_pixels: number of pixels in the theoretical box.
+    """
+
+    heat: NDArray[np.float32]
+    inside: float
+    core: float
+    pixels: int
+    box_pixels: int
+
+    @property
+    def side(self) -> float:
+        """Side in pixels of a square as large as the effective field."""
+        return math.sqrt(self.pixels)
+
+    @property
+    def share(self) -> float:
+        """Area of the effective field, as a share of the theoretical box."""
+        return self.pixels / self.box_pixels
+
+
+def effective(gradient: NDArray[np.floating], box: Box) -> EffectiveField:
+    """What a gradient of one unit (height, width), its signs dropped, says about the unit's box in the picture.
+
+    >>> found = effective(np.array([[0, 1, 4, 1, 0.1]]), ((0, 0), (0, 4)))
+    >>> found.pixels, found.box_pixels, found.inside
+    (3, 5, 1.0)
+
+    Raises:
+        ShapeError: the box is not inside the picture, or no pixel has a gradient.
+
+    Source: Luo et al. 2016, arXiv:1701.04128.
+    """
+    if _clip(box, (gradient.shape[0], gradient.shape[1])) != box:
+        raise ShapeError(f"The box {box} is not inside a picture of {gradient.shape[0]}×{gradient.shape[1]}.")
+    strength = np.abs(gradient).astype(np.float64)
+    total, strongest = strength.sum(), strength.max()
+    if not 0 < total < math.inf:
+        raise ShapeError("No pixel changes this unit: its gradient is zero everywhere.")
+    (top, bottom), (left, right) = box
+    quarter = [(last - first + 1) // 4 for first, last in box]
+    return EffectiveField(
+        heat=(strength / strongest).astype(np.float32),
+        inside=float(strength[top : bottom + 1, left : right + 1].sum() / total),
+        core=float(
+            strength[
+                top + quarter[0] : bottom + 1 - quarter[0], left + quarter[1] : right + 1 - quarter[1]
+            ].sum()
+            / total
+        ),
+        pixels=int((strength >= _SIGNIFICANT * strongest).sum()),
+        box_pixels=(bottom - top + 1) * (right - left + 1),
+    )
+
+
+def unit_gradient(
+    steps: Sequence[Step],
+    pixels: NDArray[np.uint8],
+    unit: Pair,
+    channels: int = 16,
+    seed: int = 0,
+    draws: int = 1,
+) -> NDArray[np.float32]:
+    """|d unit / d pixel|, summed over colours, (height, width), of a stack with random weights.
+
+    Convolutions have `channels` filters with He's normal weights, no bias, and ReLU behind each but the
+    last; the unit is the sum of its channels.  The mean of `draws` networks is less grainy than one.
+
+    Args:
+        pixels: the picture, (height, width, 3).
+        unit: (row, column) in the last map.
+
+    Raises:
+        ShapeError: a window that does not fit, or a unit outside the last map.
+    """
+    regions(steps, (pixels.shape[0], pixels.shape[1]), unit)  # raises what is to be raised
+    picture = (torch.tensor(pixels).movedim(-1, 0)[None].float() / 255 - 0.5) / 0.25
+    generator = torch.Generator().manual_seed(seed)
+    total = torch.zeros(pixels.shape[:2])
+    for _ in range(draws):
+        x = picture.clone().requires_grad_()
+        output = _random_stack(steps, x, channels, generator)
+        (gradient,) = torch.autograd.grad(output[0, :, unit[0], unit[1]].sum(), x)
+        total += gradient[0].abs().sum(0)
+    strength: NDArray[np.float32] = (total / draws).numpy()
+    return strength
+
+
+def _random_stack(steps: Sequence[Step], x: Tensor, channels: int, generator: torch.Generator) -> Tensor:
+    """The last map (1, C, h, w) of a stack with new weights."""
+    last = max((number for number, step in enumerate(steps) if step.kind == "conv"), default=0)
+    for number, step in enumerate(steps):
+        (top, bottom), (left, right) = step.margins((x.shape[2], x.shape[3]))
+        # what is padded must never be the maximum
+        value = float(x.detach().min()) - 1 if step.kind == "max" else 0.0
+        x = functional.pad(x, (left, right, top, bottom), value=value)
+        if step.kind == "max":
+            x = functional.max_pool2d(x, step.kernel_size, step.stride, dilation=step.dilation)
+        elif step.kind == "mean":
+            weights = torch.full((x.shape[1], 1, *step.kernel_size), 1 / math.prod(step.kernel_size))
+            x = functional.conv2d(x, weights, None, step.stride, 0, step.dilation, groups=x.shape[1])
+        else:
+            fan_in = x.shape[1] * math.prod(step.kernel_size)
+            weights = torch.randn(channels, x.shape[1], *step.kernel_size, generator=generator)
+            x = functional.conv2d(x, weights * math.sqrt(2 / fan_in), None, step.stride, 0, step.dilation)
+            x = x if number == last else x.relu()
+    return x
