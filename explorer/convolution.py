@@ -210,11 +210,12 @@ def reads(
         stride * np.arange(positions)[:, None] + dilation * np.arange(kernel_size) - before
     )
     if mode == "reflect":
-        return size - 1 - np.abs(size - 1 - np.abs(rows))
-    if mode == "replicate":
-        return np.clip(rows, 0, size - 1)
-    if mode == "circular":
-        return rows % size
+        rows = size - 1 - np.abs(size - 1 - np.abs(rows))
+    elif mode == "replicate":
+        rows = np.clip(rows, 0, size - 1)
+    elif mode == "circular":
+        rows = rows % size
+    # what lies outside now is the padding with zeros
     return np.where((rows >= 0) & (rows < size), rows, -1)
 
 

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
@@ -271,7 +269,7 @@ class LayerSpec:
             values[name] = values.get(value, value) if isinstance(value, str) else value
         for name, lowest in _LOWEST.items():
             values[name] = _whole(name, values[name], lowest)
-        for name, lowest in _LOWEST_ON_AXES.items():
+        for name, lowest in LOWEST_ON_AXES.items():
             if not (name == "padding" and values[name] in ("same", "valid")):
                 values[name] = _on_axes(name, values[name], lowest, dimensions)
         for name, value in {"kind": kind, "dimensions": dimensions, **values}.items():
@@ -296,7 +294,7 @@ class LayerSpec:
 
 
 _LOWEST: Final = {"in_channels": 1, "out_channels": 1, "groups": 1}
-_LOWEST_ON_AXES: Final = {
+LOWEST_ON_AXES: Final = {
     "kernel_size": 1,
     "stride": 1,
     "padding": 0,
@@ -304,6 +302,7 @@ _LOWEST_ON_AXES: Final = {
     "output_padding": 0,
     "output_size": 1,
 }
+"""The fields that have a number for each axis, and the lowest."""
 _DEFAULTS: Final[Mapping[str, Any]] = {
     name: parameter.default for name, parameter in inspect.signature(LayerSpec).parameters.items()
 }
@@ -352,6 +351,20 @@ def _refuse_impossible(spec: LayerSpec) -> None:
                 f"`output_padding` ({spec.output_padding[axis]} {name}) must be smaller than the stride ({stride}) "
                 f"or the dilation ({dilation})."
             )
+
+
+def parts(spec: LayerSpec) -> tuple[LayerSpec, ...]:
+    """The layers that do the work, in sequence: two of a separable one, else the layer itself.
+
+    >>> [part.kind for part in parts(LayerSpec("separable"))]
+    ['depthwise', 'pointwise']
+    """
+    if spec.kind != "separable":
+        return (spec,)
+    return (
+        replace(spec, kind="depthwise", out_channels=spec.in_channels),
+        replace(spec, kind="pointwise", stride=(1,) * spec.dimensions),
+    )
 
 
 def _by(sizes: Sequence[int]) -> str:
@@ -444,11 +457,13 @@ def live_weights(spec: LayerSpec) -> NDArray[np.bool_]:
 
     Source: van den Oord et al. 2016, arXiv:1601.06759.
     """
-    order = np.arange(np.prod(spec.kernel_size)).reshape(spec.kernel_size)
-    centre = order[tuple(size // 2 for size in spec.kernel_size)]
+    order = np.arange(math.prod(spec.kernel_size)).reshape(spec.kernel_size)
+    centre = int(order[tuple(size // 2 for size in spec.kernel_size)])
     if spec.kind == "masked_a":
         return order < centre
-    return order <= (centre if spec.kind == "masked_b" else order.size)
+    if spec.kind == "masked_b":
+        return order <= centre
+    return np.ones(spec.kernel_size, dtype=bool)
 
 
 def unread(spec: LayerSpec, input_shape: Sizes, axis: int = 0) -> NDArray[np.bool_]:
@@ -461,7 +476,7 @@ def unread(spec: LayerSpec, input_shape: Sizes, axis: int = 0) -> NDArray[np.boo
         ShapeError: as `output_shape`.
     """
     output_shape(spec, input_shape)
-    seen = [_seen(spec, size, each) for each, size in enumerate(input_shape[1:])]
+    seen = [rows_read(spec, size, each) for each, size in enumerate(input_shape[1:])]
     others = tuple(each for each in range(spec.dimensions) if each != axis)
     live = live_weights(spec)
     for other in others:
@@ -469,10 +484,11 @@ def unread(spec: LayerSpec, input_shape: Sizes, axis: int = 0) -> NDArray[np.boo
         live = live & seen[other].any(axis=1).reshape(
             [-1 if each == other else 1 for each in range(live.ndim)]
         )
-    return ~seen[axis][live.any(axis=others)].any(axis=0)
+    weights = np.asarray(live.any(axis=others))
+    return ~np.asarray(seen[axis][weights].any(axis=0))
 
 
-def _seen(spec: LayerSpec, size: int, axis: int) -> NDArray[np.bool_]:
+def rows_read(spec: LayerSpec, size: int, axis: int) -> NDArray[np.bool_]:
     """Which rows each weight along one axis reads, wherever its window stands: bool (kernel_size, size)."""
     kernel, count = spec.kernel_size[axis], output_size(spec, size, axis)
     if spec.kind in ADAPTIVE:
@@ -484,252 +500,3 @@ def _seen(spec: LayerSpec, size: int, axis: int) -> NDArray[np.bool_]:
     seen = np.zeros((kernel, size + 1), dtype=bool)
     seen[np.arange(kernel), reads(size, count, *window, spec.padding_mode)] = True
     return seen[:, :size]
-
-
-# Why -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Step:
-    """One line of a working: LaTeX, a sentence about it, and in the last line the result."""
-
-    formula: str
-    words: str
-    value: int | None = None
-
-
-def steps(spec: LayerSpec, size: int, axis: int = 0) -> tuple[Step, ...]:
-    r"""How the output's size along one axis follows from the input's: the last step is the result.
-
-    W is the input's size, K kernel_size, S stride, P padding, D dilation, A output_padding, O output_size.
-
-    >>> for step in steps(LayerSpec(kernel_size=3, stride=2), 6):
-    ...     print(step.formula)
-    \left\lfloor \frac{W + 2P - D\,(K - 1) - 1}{S} \right\rfloor + 1
-    \left\lfloor \frac{6 + 2 \cdot 0 - 1 \cdot (3 - 1) - 1}{2} \right\rfloor + 1
-    \left\lfloor \frac{3}{2} \right\rfloor + 1
-    \left\lfloor 1\tfrac{1}{2} \right\rfloor + 1
-    1 + 1
-    2
-    >>> step.words
-    '1 row at the end is never read.'
-
-    Raises:
-        ShapeError: as `output_size`.
-    """
-    result = output_size(spec, size, axis)
-    name = AXES[spec.dimensions][axis]
-    end = Step(str(result), _never_read(spec, size, axis), result)
-    if spec.kind == "global_pool":
-        return (Step("1", f"One window reads all {size} {name}.", 1),)
-    if spec.kind == "adaptive_pool":
-        limits = r"\left\lfloor \frac{{i \cdot {0}}}{{{1}}} \right\rfloor \ldots "
-        limits += r"\left\lceil \frac{{(i + 1) \cdot {0}}}{{{1}}} \right\rceil - 1"
-        return (
-            Step("O", "The output's size is chosen; the windows follow from it."),
-            Step(
-                limits.format("W", "O"), f"Window i = 0 … O − 1 reads these {name}, so windows may overlap."
-            ),
-            Step(limits.format(size, result), "The values put in."),
-            end,
-        )
-    kernel, stride, dilation = spec.kernel_size[axis], spec.stride[axis], spec.dilation[axis]
-    before, after = spec.margins[axis]
-    # the sides differ where “same” has an odd number to add
-    symbol, padding = ("2P", rf"2 \cdot {before}") if spec.padding != "same" else ("P", str(before + after))
-    spread = rf"{dilation} \cdot ({kernel} - 1)"
-    span = f"The window spans {spec.extent[axis]} {name}: D·(K − 1) + 1."
-    if spec.kind == "transposed":
-        extra = spec.output_padding[axis]
-        return (
-            Step(r"(W - 1)\,S - 2P + D\,(K - 1) + A + 1", f"{span} S lies between one and the next."),
-            Step(rf"({size} - 1) \cdot {stride} - {padding} + {spread} + {extra} + 1", "The values put in."),
-            Step(
-                f"{(size - 1) * stride} - {before + after} + {spec.extent[axis] - 1} + {extra} + 1",
-                "Products.",
-            ),
-            end,
-        )
-    left, right = (r"\left\lceil", r"\right\rceil") if spec.ceil_mode else (r"\left\lfloor", r"\right\rfloor")
-    room = size + before + after - spec.extent[axis]
-    whole = -(-room // stride) if spec.ceil_mode else room // stride
-    same = f" “same” adds P = {before + after}: {before} before, {after} after." * (spec.padding == "same")
-    rounding = "Rounded up: ceil mode lets the last window reach beyond the end." if spec.ceil_mode else (
-        "Rounded down: a step that is not whole is not made."
-    )  # fmt: skip
-    lines = [
-        Step(rf"{left} \frac{{W + {symbol} - D\,(K - 1) - 1}}{{S}} {right} + 1", span + same),
-        Step(
-            rf"{left} \frac{{{size} + {padding} - {spread} - 1}}{{{stride}}} {right} + 1",
-            "The values put in.",
-        ),
-        Step(
-            rf"{left} \frac{{{room}}}{{{stride}}} {right} + 1",
-            f"{name.capitalize()} that the window can move.",
-        ),
-        Step(f"{left} {_mixed(room, stride)} {right} + 1", f"Steps of {stride}."),
-        Step(f"{whole} + 1", rounding if room % stride else "No rest: the windows end where the input ends."),
-    ]
-    if whole + 1 > result:
-        lines.append(Step(f"{whole + 1} - 1", "The last window would start in the padding: it is left out."))
-    return (*lines, end)
-
-
-def _mixed(numerator: int, denominator: int) -> str:
-    """A quotient as LaTeX, with its fraction.
-
-    >>> _mixed(7, 2), _mixed(6, 2), _mixed(-1, 3)
-    ('3\\\\tfrac{1}{2}', '3', '-\\\\tfrac{1}{3}')
-    """
-    whole, rest = divmod(abs(numerator), denominator)
-    common = math.gcd(rest, denominator)
-    fraction = rf"\tfrac{{{rest // common}}}{{{denominator // common}}}" if rest else ""
-    return "-" * (numerator < 0) + (str(whole) if whole or not rest else "") + fraction
-
-
-def _never_read(spec: LayerSpec, size: int, axis: int) -> str:
-    others = tuple(each for each in range(spec.dimensions) if each != axis)
-    seen = _seen(spec, size, axis)[live_weights(spec).any(axis=others)].any(axis=0)
-    never = size - int(seen.sum())
-    at_end = size - int(np.flatnonzero(seen).max(initial=-1)) - 1
-    name = AXES[spec.dimensions][axis]
-    if not never:
-        return f"Every {name[:-1]} is read."
-    count = f"1 {name[:-1]}" if never == 1 else f"{never} {name}"
-    place = " at the end" if at_end == never else ""
-    rest = f", {at_end} of them at the end" if 0 < at_end < never else ""
-    return f"{count}{place} {'is' if never == 1 else 'are'} never read{rest}."
-
-
-# What can be chosen ----------------------------------------------------------------------------------
-
-HIGHEST: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        "size": 1024,
-        "in_channels": 4096,
-        "out_channels": 4096,
-        "kernel_size": 64,
-        "stride": 64,
-        "padding": 64,
-        "dilation": 64,
-        "output_padding": 64,
-        "output_size": 1024,
-    }
-)
-"""The largest values that `limits` names where nothing else bounds them."""
-
-
-def possible(spec: LayerSpec, input_shape: Sizes, **changes: Any) -> bool:
-    """Whether the layer, with these fields changed, is one, and fits the input.
-
-    >>> possible(LayerSpec(), (3, 8, 8), padding_mode="reflect", padding=8)
-    False
-    """
-    try:
-        output_shape(replace(spec, **changes), input_shape)
-    except ShapeError:
-        return False
-    return True
-
-
-def limits(spec: LayerSpec, input_shape: Sizes) -> dict[str, tuple[Sequence[int], ...]]:
-    """The values that each field may take while the others stay, so that no control reaches an impossible layer.
-
-    For the fields that the kind leaves free, and "size", the input's: for each axis (for channels and groups, once)
-    a `range`, or a tuple of numbers where only divisors will do.  `in_channels` stands for the input's too.
-
-    >>> limits(LayerSpec(kernel_size=3, padding=1), (3, 8, 8))["kernel_size"]
-    (range(1, 11), range(1, 11))
-    >>> limits(LayerSpec("grouped", in_channels=4, out_channels=6, groups=2), (4, 8, 8))["groups"]
-    ((1, 2),)
-
-    Raises:
-        ShapeError: the layer is not possible as it stands.
-    """
-    output_shape(spec, input_shape)
-    found: dict[str, tuple[Sequence[int], ...]] = {
-        name: (values,) for name, values in _channel_limits(spec).items() if name in KINDS[spec.kind].fields
-    }
-    for name in ("size", *_LOWEST_ON_AXES):
-        if name == "size" or name in KINDS[spec.kind].fields:
-            found[name] = tuple(_interval(spec, input_shape, name, axis) for axis in range(spec.dimensions))
-    return found
-
-
-def _channel_limits(spec: LayerSpec) -> dict[str, Sequence[int]]:
-    step = 1 if spec.kind == "depthwise" else spec.groups
-    most_in, most_out = (max(HIGHEST[name], getattr(spec, name)) for name in ("in_channels", "out_channels"))
-    return {
-        "in_channels": (
-            _divisors(spec.out_channels) if spec.kind == "depthwise" else range(step, most_in + 1, step)
-        ),
-        "out_channels": range(spec.groups, most_out + 1, spec.groups),
-        "groups": _divisors(math.gcd(spec.in_channels, spec.out_channels)),
-    }
-
-
-def _divisors(number: int) -> tuple[int, ...]:
-    return tuple(each for each in range(1, number + 1) if not number % each)
-
-
-def _interval(spec: LayerSpec, input_shape: Sizes, name: str, axis: int) -> range:
-    """Possible values of one field on one axis.  They have no gaps, so both ends are found by halving."""
-    if name == "padding" and isinstance(spec.padding, str):
-        # a number that adds no less fits too
-        spec = replace(spec, padding=tuple(after for _, after in spec.margins))
-    values = input_shape[1:] if name == "size" else getattr(spec, name)
-
-    def fits(value: int) -> bool:
-        changed = (*values[:axis], value, *values[axis + 1 :])
-        if name == "size":
-            return possible(spec, (input_shape[0], *changed))
-        return possible(spec, input_shape, **{name: changed})
-
-    now = values[axis]
-    lowest, highest = _LOWEST_ON_AXES.get(name, 1), max(HIGHEST[name], now)
-    first = bisect_left(range(lowest, now), True, key=fits) + lowest
-    behind = bisect_left(range(now, highest + 1), True, key=lambda value: not fits(value)) + now
-    return range(first, behind)
-
-
-# Backwards -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, order=True)
-class Solution:
-    """A window along one axis that leads from one size to the other.
-
-    `leftover` is how many rows at the end of the padded input no window reaches.
-    """
-
-    kernel_size: int
-    stride: int
-    padding: int
-    dilation: int
-    leftover: int
-
-
-def solve(
-    size: int,
-    result: int,
-    kernel_sizes: Sequence[int] = range(1, 16),
-    strides: Sequence[int] = range(1, 9),
-    paddings: Sequence[int] = range(8),
-    dilations: Sequence[int] = range(1, 5),
-) -> list[Solution]:
-    """All windows of a convolution that make `result` numbers of `size` along one axis, the smallest first.
-
-    By kernel size, then stride, padding, dilation.  A single weight has no neighbour to be away from: it is listed
-    with the first of the dilations.  For several axes, keep what solves each.
-
-    >>> solve(7, 3, paddings=[0], dilations=[1], strides=[1, 2])[-1]
-    Solution(kernel_size=5, stride=1, padding=0, dilation=1, leftover=0)
-    >>> [(each.kernel_size, each.leftover) for each in solve(7, 3, paddings=[0], dilations=[1], strides=[2])]
-    [(2, 1), (3, 0)]
-    """
-    found = []
-    for kernel, stride, padding, dilation in product(kernel_sizes, strides, paddings, dilations):
-        room = size + 2 * padding - dilation * (kernel - 1) - 1
-        if room >= 0 and room // stride + 1 == result and (kernel > 1 or dilation == dilations[0]):
-            found.append(Solution(kernel, stride, padding, dilation, room % stride))
-    return sorted(found)
