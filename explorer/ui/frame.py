@@ -58,6 +58,19 @@ ROOMS = (
         ),
     ),
     Room(
+        "arithmetic",
+        "What shape comes out?",
+        "Set a layer and what it is given: see the output's shape, why, what it costs, and what each unit sees.",
+        "Convolution",
+        ":material/calculate:",
+        (
+            "Thirteen kinds of layers in one, two or three dimensions; or type the line of torch.",
+            "The equation with your numbers in it, and the window at work on numbers that you can check.",
+            "Parameters, multiply-adds and memory, each opened as its product.",
+            "Receptive fields on your own photo; worked examples, exercises for a whole class.",
+        ),
+    ),
+    Room(
         "saliency",
         "Where does it look?",
         "Give a network a picture, pick one of its guesses, and see which parts of the picture supported it.",

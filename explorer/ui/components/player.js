@@ -4,8 +4,11 @@ const SPEEDS = [[0.5, "½×"], [1, "1×"], [2, "2×"], [4, "4×"], [16, "16×"]]
 const PACE = 650; // ms for a frame at 1×
 const IDLE_PACE = 1600; // ms for a frame of a page that nobody has touched
 const LARGEST = 44; // CSS pixels of a cell
+const TALLEST_BOARD = 400; // CSS pixels of all planes of a board, one below the other
+const COMFORT = 22; // and of one whose number is read with ease
 const GAP = 14, LABEL = 17; // CSS pixels between planes, and above one for its name
 const HOLE = 2; // flag of a cell that no window may read
+const BLANK = [188, 188, 188]; // of a cell that is yet to come
 const EASE = 0.35; // part of a frame in which the window glides on
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -51,15 +54,22 @@ class Player {
     return values[row * columns + column];
   }
 
-  // Products of a frame, from its taps of six numbers each: input plane, row, column, kernel plane, row, column.
-  products(index) {
-    const { taps, filter } = this.frames[index];
-    const found = [];
-    for (let i = 0; i < taps.length; i += 6) {
-      const tap = taps.slice(i, i + 6), value = this.value(tap), weight = this.weight(tap, filter);
-      found.push({ tap, value, weight, product: value === null ? null : value * weight });
+  // The cells that meet in a frame: plane, row, column; kernel plane, row, column.  Windows of one form share a pattern.
+  taps({ pattern, shift: [plane, row, column] }) {
+    const numbers = this.patterns[pattern], found = [];
+    for (let i = 0; i < numbers.length; i += 6) {
+      const [p, r, c, ...weight] = numbers.slice(i, i + 6);
+      found.push([p + plane, r + row, c + column, ...weight]);
     }
     return found;
+  }
+
+  products(index) {
+    const frame = this.frames[index];
+    return this.taps(frame).map((tap) => {
+      const value = this.value(tap), weight = this.weight(tap, frame.filter);
+      return { tap, value, weight, product: value === null ? null : value * weight };
+    });
   }
 
   // Of a gathered output: {sum, result}.
@@ -84,14 +94,10 @@ class Player {
     return planes;
   }
 
-  // Of a scattering frame: where each product goes.  Its taps are output plane, row, column, kernel plane, row, column.
+  // Of a scattering frame: which cells of the output take which products.
   scattered(index) {
-    const { at, taps, filter } = this.frames[index], value = this.value(at), found = [];
-    for (let i = 0; i < taps.length; i += 6) {
-      const tap = taps.slice(i, i + 6);
-      found.push([tap[0], tap[1], tap[2], value * this.weight(tap, filter), this.weight(tap, filter)]);
-    }
-    return found;
+    const frame = this.frames[index], value = this.value(frame.at);
+    return this.taps(frame).map((tap) => [tap[0], tap[1], tap[2], value * this.weight(tap, frame.filter)]);
   }
 
   // ------------------------------------------------------------------ where things stand
@@ -106,8 +112,8 @@ class Player {
       if (!planes.length) continue;
       const figure = this.find(`.${name}`), room = Math.max(figure.clientWidth, 120), canvas = figure.querySelector("canvas");
       const widest = Math.max(...planes.map(({ columns }) => columns)), tallest = Math.max(...planes.map(({ rows }) => rows));
-      const abreast = Math.max(1, Math.min(planes.length, Math.floor((room + GAP) / (widest * 20 + GAP)), planes.length > 4 ? 4 : planes.length));
-      const cell = Math.max(9, Math.min(LARGEST, Math.floor((room - (abreast - 1) * GAP) / abreast / widest), Math.floor(430 / Math.ceil(planes.length / abreast) / tallest)));
+      const abreast = Math.max(1, Math.min(planes.length, Math.floor((room + GAP) / (widest * COMFORT + GAP))));
+      const cell = Math.max(9, Math.min(LARGEST, Math.floor((room - (abreast - 1) * GAP) / abreast / widest), Math.floor(TALLEST_BOARD / Math.ceil(planes.length / abreast) / tallest)));
       const places = planes.map((_, index) => ({ left: (index % abreast) * (widest * cell + GAP), top: Math.floor(index / abreast) * (tallest * cell + GAP + LABEL) + LABEL }));
       this.boards[name] = { canvas, planes, cell, places, width: abreast * widest * cell + (abreast - 1) * GAP, height: Math.ceil(planes.length / abreast) * (tallest * cell + GAP + LABEL) - GAP };
     }
@@ -228,7 +234,8 @@ class Player {
     }
     this.cells(context, "outputs", (plane, index, row, column) => {
       const value = filled[index][row * plane.columns + column];
-      return value === null ? { colour: [128, 128, 128].map((byte) => byte + 60), lines: [], hatched: false } : { colour: shade(this.tables.signed, value, this.peak), lines: [whole(value)], hatched: false };
+      const hatched = plane.flags[row * plane.columns + column] !== 0;
+      return value === null ? { colour: BLANK, lines: [], hatched } : { colour: shade(this.tables.signed, value, this.peak), lines: [whole(value)], hatched };
     });
     const accent = getComputedStyle(this.root).getPropertyValue("--st-primary-color");
     this.outline(context, "outputs", this.mode === "scatter" ? this.scattered(this.shown) : [frame.at], accent);
@@ -379,13 +386,8 @@ class Player {
     const own = (board === "outputs") === (this.mode === "gather");
     const distance = (frame) => {
       if (own) return frame.at[0] === plane && frame.at[1] === row && frame.at[2] === column ? 0 : Infinity;
-      const rows = [], columns = [];
-      for (let i = 0; i < frame.taps.length; i += 6) {
-        if (frame.taps[i] !== plane) continue;
-        rows.push(frame.taps[i + 1]);
-        columns.push(frame.taps[i + 2]);
-      }
-      if (!rows.length) return Infinity;
+      const here = this.taps(frame).filter((tap) => tap[0] === plane), rows = here.map((tap) => tap[1]), columns = here.map((tap) => tap[2]);
+      if (!here.length) return Infinity;
       return Math.abs((Math.min(...rows) + Math.max(...rows)) / 2 - row) + Math.abs((Math.min(...columns) + Math.max(...columns)) / 2 - column);
     };
     let best = null, least = Infinity;

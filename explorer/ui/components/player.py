@@ -19,9 +19,9 @@ _TABLES: Final = encoded_tables()
 class Words:
     """What is said beside the names of input, kernel and output: sizes."""
 
-    input: str
-    kernel: str
-    output: str
+    input: str = ""
+    kernel: str = ""
+    output: str = ""
 
 
 def player(

@@ -1,0 +1,117 @@
+"""What the page on a layer's arithmetic shows: the result and why, the sliding window, and panels that go further."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import streamlit as st
+
+from explorer.animation import View, animate, to_json
+from explorer.errors import ExplorerError
+from explorer.images import plain
+from explorer.layer_code import code
+from explorer.layer_steps import steps
+from explorer.layers import AXES, LayerSpec, Sizes, output_shape
+from explorer.ui import controls, frame, link
+from explorer.ui.components.player import Words, player
+from explorer.worked import drawable, worked_numbers
+
+VIEWS: Final[Mapping[str, str]] = MappingProxyType(
+    {"scatter": "Scatter: each input pixel gives", "equivalent": "The convolution that does the same"}
+)
+
+
+def by(sizes: Sizes) -> str:
+    """Sizes for reading: "3 × 32 × 32"."""
+    return " × ".join(f"{size:,}" for size in sizes)
+
+
+def result(spec: LayerSpec, shape: Sizes) -> None:
+    """The output's shape, the line of torch that makes the layer, and the equation with the values put in."""
+    out = output_shape(spec, shape)
+    st.markdown(f"### {by(shape)} → :primary[{by(out)}]")
+    st.caption(
+        f"channels × {' × '.join(AXES[spec.dimensions])}; torch prints `torch.Size({[1, *out]})`, "
+        "the 1 for one picture."
+    )
+    st.code(code(spec), language="python")
+    same = len({(shape[1 + axis], *_along(spec, axis)) for axis in range(spec.dimensions)}) == 1
+    for axis in range(1 if same else spec.dimensions):
+        words = AXES[spec.dimensions][axis] if not same else " and ".join(AXES[spec.dimensions])
+        _equation(spec, shape[1 + axis], axis, words.capitalize())
+
+
+def _along(spec: LayerSpec, axis: int) -> tuple[object, ...]:
+    fields = (
+        spec.kernel_size,
+        spec.stride,
+        spec.dilation,
+        spec.output_padding,
+        spec.output_size,
+        spec.margins,
+    )
+    return tuple(field[axis] for field in fields)
+
+
+def _equation(spec: LayerSpec, size: int, axis: int, words: str) -> None:
+    lines = steps(spec, size, axis)
+    chain = (
+        " = ".join(step.formula for step in (lines[0], *lines[1:][:1], lines[-1]))
+        if len(lines) > 1
+        else lines[0].formula
+    )
+    st.latex(chain)
+    st.caption(f"**{words}.** {plain(lines[-1].words)}".strip())
+    if len(lines) > 2:
+        with st.expander(f"Step by step: {words.lower()}"):
+            for step in lines:
+                left, right = st.columns((1.3, 1), vertical_alignment="center")
+                left.latex(step.formula)
+                right.caption(plain(step.words))
+
+
+def sliding(spec: LayerSpec, shape: Sizes) -> None:
+    """The window at work on small whole numbers."""
+    view: View = "gather"
+    if spec.kind == "transposed":
+        chosen = controls.choice("seen", "Seen as", VIEWS, "the view", buttons=True)
+        view = "scatter" if chosen == "scatter" else "equivalent"
+    small, size, cut = drawable(spec, shape)
+    stages = animate(small, *worked_numbers(small, size), view=view)
+    if cut:
+        st.caption(plain(cut))
+    for number, stage in enumerate(stages):
+        step = link.read("step").partition("_")
+        pinned = (
+            int(step[2])
+            if step[0] == str(number) and step[2].isdecimal() and int(step[2]) < len(stage.frames)
+            else None
+        )
+        st.markdown(f"**{plain(stage.title)}**")
+        words = Words(by(size), by(small.kernel_size), by(output_shape(small, size)))
+        player(
+            f"player {number}", to_json(stage), words if len(stages) == 1 else Words(), pinned, _pin(number)
+        )
+
+
+def _pin(stage: int) -> Callable[[int | None], None]:
+    return lambda step: link.choose("step", "" if step is None else f"{stage}_{step}")
+
+
+Panel = Callable[[LayerSpec, Sizes, int, str], None]
+PANELS: Final[Mapping[str, tuple[str, Panel]]] = MappingProxyType({})
+
+
+@frame.part
+def further(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
+    """The choice of a panel, and the panel."""
+    if not PANELS:
+        return
+    titles = {key: title for key, (title, _) in PANELS.items()}
+    panel = controls.choice("about", "Go further", titles, "the panel", buttons=True)
+    try:
+        PANELS[panel][1](spec, shape, batch, dtype)
+    except ExplorerError as error:
+        st.warning(plain(str(error)), icon=":material/info:")
