@@ -138,6 +138,7 @@ def _list(found: list[tuple[int, int, float]], weights: NDArray[np.float64], bia
     st.markdown(f"| place | row | column | score z |\n|--:|--:|--:|--:|\n{rows}")
     most = float(weights[weights > 0].sum()) + bias
     st.markdown(
+        "Row and column are those of the window's middle, counted from 0. "
         f"No drawing can score more than {readable(max(most, 0))}: ink exactly where weights are positive. "
         "A lower bias leaves only what comes near."
     )
