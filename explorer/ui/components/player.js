@@ -107,6 +107,7 @@ class Player {
     const boards = { inputs: this.inputs, kernels: this.kernels.length ? this.kernels[this.shownFilter] : [], outputs: this.outputs };
     this.find(".kernels").hidden = !boards.kernels.length;
     this.find(".planes").classList.toggle("pooling", !boards.kernels.length);
+    this.find(".planes").classList.toggle("one", boards.kernels.length === 1 && this.inputs.length === 1);
     this.boards = {};
     for (const [name, planes] of Object.entries(boards)) {
       if (!planes.length) continue;
