@@ -102,12 +102,13 @@ export class KernelGrid {
     this.sheet.style.setProperty("--longest", Math.max(2, ...shown.map((text) => text.length)));
     this.cells.forEach((cell, at) => {
       const row = Math.floor(at / width), column = at % width, mixed = channel < 0 && sheets.some((other) => other[at] !== first[at]);
-      const colour = mixed ? [200, 200, 200] : shade(table, first[at], peak);
-      if (!cell.firstElementChild) put(cell, mixed ? "…" : shown[at]);
-      Object.assign(cell.style, { background: css(colour), color: ink(colour) });
-      cell.style.setProperty("--hue", hueOf(at, height * width));
-      cell.classList.toggle("stencilled", colours);
+      const colour = mixed ? [200, 200, 200] : shade(table, first[at], peak), face = [first[at], mixed, colour, colours].join();
       cell.tabIndex = row === chosen[0] && column === chosen[1] ? 0 : -1;
+      if (cell.dataset.face === face || cell.firstElementChild) return; // a stroke changes one; a field is dressed when it is closed
+      cell.dataset.face = face;
+      put(cell, mixed ? "…" : shown[at]);
+      Object.assign(cell.style, { background: css(colour), color: ink(colour) });
+      cell.classList.toggle("stencilled", colours);
       cell.setAttribute("aria-label", `Row ${row + 1}, column ${column + 1}: ${mixed ? "differs by channel" : showWeight(first[at])}`);
       cell.title = mixed ? "Differs by channel" : String(first[at]);
     });
@@ -131,10 +132,11 @@ export class KernelGrid {
     sheet.style.maxWidth = `${Math.min(330, 64 * width)}px`;
     this.cells = [];
     sheet.replaceChildren(
-      ...Array.from({ length: height }, () => {
+      ...Array.from({ length: height }, (_, at) => {
         const row = element("div", { className: "cells" }), cells = Array.from({ length: width }, () => element("div", { className: "cell" }));
         row.setAttribute("role", "row");
         for (const cell of cells) cell.setAttribute("role", "gridcell");
+        cells.forEach((cell, column) => cell.style.setProperty("--hue", hueOf(at * width + column, height * width)));
         row.append(...cells);
         this.cells.push(...cells);
         return row;

@@ -264,7 +264,8 @@ class Stencil {
     const small = [...this.parts, this.result].map((values) => thinned(values, columns, step)), peaks = small.map((values) => statistics(values).peak), most = Math.max(...peaks.slice(0, 3));
     const sum = ["sum", bias && ` + ${readable(bias)}`, ACTIVATION_NAMES[activation] && `, ${ACTIVATION_NAMES[activation]}`].filter(Boolean).join("");
     list.querySelectorAll("button").forEach((button, index) => {
-      const [canvas, label] = button.children, context = Object.assign(canvas, { width, height }).getContext("2d"), image = context.createImageData(width, height);
+      const [canvas, label] = button.children, context = canvas.getContext("2d"), image = context.createImageData(width, height);
+      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
       if (order[index] === IN_COLOUR) paintColours(image, small.slice(0, 3));
       else if (this.view.shown === "signed") paintSigned(image, small[index], index < 3 ? most : peaks[3], this.tables.signed);
       else paintPhotograph(image, small[index]);
