@@ -78,8 +78,8 @@ def read_layer(text: str) -> tuple[LayerSpec, Sizes]:
     given: dict[str, Any] = {}
     for setting in settings:
         field = _FIELDS.get(setting[:1])
-        if field is None:
-            raise LayerError(f"“{_short(setting)}” sets nothing of a layer.")
+        if field not in KINDS[kind].fields:
+            raise LayerError(f"“{_short(setting)}” sets nothing of this layer ({KINDS[kind].title}).")
         given[field] = _read(field, setting[1:])
     given.setdefault("out_channels", _usual_out(kind, sizes[0]))
     return _possible(LayerSpec(kind, len(sizes) - 1, sizes[0], **given), sizes)
