@@ -211,14 +211,10 @@ def table(steps: Sequence[Step], input_shape: Pair) -> tuple[Row, ...]:
         ShapeError: a window that does not fit; the sentence begins with the layer's name.
     """
     shapes = _shapes(steps, input_shape)[1:]
+    below = [steps[:count] for count in range(1, len(steps) + 1)]
     return tuple(
-        Row(
-            step.name,
-            shape,
-            receptive_field(steps[: count + 1]),
-            _formula(steps[: count + 1]),
-        )
-        for count, (step, shape) in enumerate(zip(steps, shapes, strict=True))
+        Row(stack[-1].name, shape, receptive_field(stack), _formula(stack))
+        for stack, shape in zip(below, shapes, strict=True)
     )
 
 
@@ -243,23 +239,39 @@ def _shapes(steps: Sequence[Step], input_shape: Pair) -> list[Pair]:
 
 @dataclass(frozen=True)
 class Region:
-    """What one unit sees of one map below it.
+    """What one unit sees of one map below it: every crossing of some rows and some columns.
 
     Attributes:
         name: of the layer that made the map; "" for the picture.
         shape: (height, width) of the map.
-        box: what the unit's windows span of it, over its edges where there is padding; None where the
-            unit sees padding alone.
+        rows: that its windows read, ascending; dilation and wide strides leave gaps, and padding gives rows
+            below 0 and beyond the last.
+        columns: likewise.
     """
 
     name: str
     shape: Pair
-    box: Box | None
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+    @property
+    def box(self) -> Box | None:
+        """Around all of it, over the map's edges too; None where only padding above it is seen."""
+        return _around(self.rows, self.columns)
 
     @property
     def inside(self) -> Box | None:
-        """The part of the box on the map; None where there is none."""
-        return self.box and _clip(self.box, self.shape)
+        """Around what is on the map; None where nothing is."""
+        return _around(*self.on_map)
+
+    @property
+    def on_map(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Rows and columns that are the map's own."""
+        rows, columns = (
+            tuple(at for at in read if 0 <= at < size)
+            for read, size in zip((self.rows, self.columns), self.shape, strict=True)
+        )
+        return rows, columns
 
     @property
     def overhang(self) -> tuple[Pair, Pair]:
@@ -267,10 +279,14 @@ class Region:
         return _overhang(self.box, self.shape) if self.box else ((0, 0), (0, 0))
 
 
+def _around(rows: Sequence[int], columns: Sequence[int]) -> Box | None:
+    return ((rows[0], rows[-1]), (columns[0], columns[-1])) if rows and columns else None
+
+
 def regions(steps: Sequence[Step], input_shape: Pair, unit: Pair) -> tuple[Region, ...]:
     """The region of a unit (row, column) of the last map in every map, from its own down to the picture.
 
-    Each follows from what is inside the map above: cells of padding see nothing.
+    Each follows from what is on the map above: cells of padding see nothing.
 
     >>> for region in regions([Step("a", 3, padding=1), Step("b", 3, stride=2)], (7, 7), (0, 2)):
     ...     print(region.name or "picture", region.box, region.inside)
@@ -285,22 +301,18 @@ def regions(steps: Sequence[Step], input_shape: Pair, unit: Pair) -> tuple[Regio
     if any(not 0 <= at < size for at, size in zip(unit, shapes[-1], strict=True)):
         raise ShapeError(f"Unit {unit} is outside the last map of {shapes[-1][0]}×{shapes[-1][1]}.")
     names = ["", *(step.name for step in steps)]
-    found = [Region(names[-1], shapes[-1], ((unit[0], unit[0]), (unit[1], unit[1])))]
+    found = [Region(names[-1], shapes[-1], (unit[0],), (unit[1],))]
     for step, name, shape in zip(reversed(steps), reversed(names[:-1]), reversed(shapes[:-1]), strict=True):
-        above = found[-1].inside
-        found.append(Region(name, shape, above and _windows(above, step)))
+        rows, columns = (_read(units, step, axis) for axis, units in enumerate(found[-1].on_map))
+        found.append(Region(name, shape, rows, columns))
     return tuple(found)
 
 
-def _windows(box: Box, step: Step) -> Box:
-    """What the windows of the units in a box span of the map below."""
-    rows, columns = (
-        (first * stride - before, last * stride - before + extent - 1)
-        for (first, last), stride, before, extent in zip(
-            box, step.stride, step.before, step.extent, strict=True
-        )
-    )
-    return rows, columns
+def _read(units: Sequence[int], step: Step, axis: int) -> tuple[int, ...]:
+    """Rows (columns) of the map below that the windows of some units read, padding included."""
+    first = [unit * step.stride[axis] - step.before[axis] for unit in units]
+    steps = range(0, step.extent[axis], step.dilation[axis])
+    return tuple(sorted({at + offset for at in first for offset in steps}))
 
 
 # Stacks to start from --------------------------------------------------------------------------------
@@ -537,7 +549,7 @@ def unit_gradient(
 
 def _random_stack(steps: Sequence[Step], x: Tensor, channels: int, generator: torch.Generator) -> Tensor:
     """The last map (1, C, h, w) of a stack with new weights."""
-    last = max((number for number, step in enumerate(steps) if step.kind == "conv"), default=0)
+    last = max((number for number, step in enumerate(steps) if step.kind == "conv"), default=-1)
     for number, step in enumerate(steps):
         (top, bottom), (left, right) = step.margins((x.shape[2], x.shape[3]))
         # what is padded must never be the maximum
