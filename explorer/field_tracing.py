@@ -15,7 +15,7 @@ The result holds for units whose field is inside the picture, and bounds the oth
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -468,12 +468,12 @@ def _rule(operation: Any) -> Callable[[_Call], _Sight]:
     raise _UnknownError(name)
 
 
-class _Tracer(TorchDispatchMode):
+class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Keeps the sight of every tensor that the picture reaches; None where it is not known."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.sights = WeakTensorKeyDictionary()
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.sights: MutableMapping[Tensor, _Sight | None] = WeakTensorKeyDictionary()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -501,5 +501,4 @@ class _Tracer(TorchDispatchMode):
             return None
 
     def _sight(self, value: Any) -> _Sight | None:
-        sight: _Sight | None = self.sights.get(value) if isinstance(value, Tensor) else None
-        return sight
+        return self.sights.get(value) if isinstance(value, Tensor) else None
