@@ -44,7 +44,7 @@ def chain(photo: Photo, kernel: Kernel, laying: Laying) -> None:
                 f"{number}. {one.name}" + (", ReLU" if relu and number < len(kernels) else ""),
                 f"up to ±{readable(round(peak, 3))}",
                 f"The picture after step {number}, {one.name}",
-                256,
+                240,
             )
             for number, (one, result, peak) in enumerate(
                 zip(kernels, done.steps, done.peaks[:-1], strict=True), 1
@@ -94,13 +94,13 @@ def _equivalent(kernels: list[Kernel], done: Chained, laying: Laying, shown: str
                 paint(done.single, shown, done.peaks[-1]),
                 "Its result",
                 f"up to ±{readable(round(done.peaks[-1], 3))}",
-                width=256,
+                width=240,
             ),
             Figure(
                 paint(done.difference, "signed", max(peak, 1e-3 * _range(done))),
                 "Chain minus single kernel",
                 f"up to ±{readable(peak)}",
-                width=256,
+                width=240,
             ),
         ]
     )

@@ -57,4 +57,5 @@ def take_home(photo: Photo, kernel: Kernel, laying: Laying) -> None:
             f"{stem}.npy",
             "float32, neither clipped nor scaled.",
         )
-    st.code(code, language="python", height=420)
+    # no colours: Streamlit's for Python are too pale to be read; no height: nothing to scroll without a mouse
+    st.code(code, language=None, wrap_lines=True)
