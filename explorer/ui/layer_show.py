@@ -14,8 +14,11 @@ from explorer.images import plain
 from explorer.layer_code import code
 from explorer.layer_steps import steps
 from explorer.layers import AXES, LayerSpec, Sizes, output_shape
-from explorer.ui import controls, frame, link
+from explorer.ui import controls, frame, layer_controls, link
 from explorer.ui.components.player import Words, player
+from explorer.ui.layer_panels.cost import cost
+from explorer.ui.layer_panels.examples import examples
+from explorer.ui.layer_panels.solve import solve_backwards
 from explorer.worked import drawable, worked_numbers
 
 VIEWS: Final[Mapping[str, str]] = MappingProxyType(
@@ -101,14 +104,21 @@ def _pin(stage: int) -> Callable[[int | None], None]:
 
 
 Panel = Callable[[LayerSpec, Sizes, int, str], None]
-PANELS: Final[Mapping[str, tuple[str, Panel]]] = MappingProxyType({})
+PANELS: Final[Mapping[str, tuple[str, Panel]]] = MappingProxyType(
+    {
+        "cost": ("Cost", cost),
+        "solve": ("Solve backwards", solve_backwards),
+        "examples": ("Worked examples", examples),
+    }
+)
+"""Title and function of each panel, by its key in the link."""
 
 
 @frame.part
 def further(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
     """The choice of a panel, and the panel."""
-    if not PANELS:
-        return
+    if layer_controls.chosen_layer() != (spec, shape):
+        st.rerun()  # a layer was taken down here: all of the page must have it
     titles = {key: title for key, (title, _) in PANELS.items()}
     panel = controls.choice("about", "Go further", titles, "the panel", buttons=True)
     try:

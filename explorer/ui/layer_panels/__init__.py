@@ -1,0 +1,1 @@
+"""What can be done further with a layer, under its window: one panel a file."""

@@ -1,0 +1,256 @@
+"""What a layer costs: every number as its product, and beside it the layers that could stand in its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import streamlit as st
+
+from explorer.figures.layer_charts import saving_chart
+from explorer.layer_costs import Costs, Product, costs, separable_saving
+from explorer.layers import MASKED, POOLS, LayerSpec, Sizes
+from explorer.worked_examples import chain, written
+
+
+def cost(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
+    """The panel."""
+    price = costs(spec, shape, batch, dtype)
+    mebibytes = " and ".join(
+        f"{bytes_of.value / 2**20:,.3g} MiB of {what}"
+        for what, bytes_of in (("output", price.output_bytes), ("weights", price.weight_bytes))
+    )
+    st.markdown(
+        "**What it costs**: parameters once, MACs and numbers for each picture.",
+        help="A MAC is a multiply-add: one product, added to a sum. FLOPs count both, so FLOPs = 2 × MACs. As papers "
+        "do, biases and pooling are left out. MB are 10⁶ bytes; in MiB, 2²⁰ bytes, this layer has "
+        f"{mebibytes}.",
+    )
+    st.markdown(_table(spec, price, batch, dtype))
+    st.markdown("\n".join(f"- {note}" for note in _notes(spec, price)))
+    for rival in rivals(spec):
+        _beside(spec, shape, rival)
+    if spec.kind == "separable":
+        _saving(spec)
+
+
+_PREFIXES: Final = ("", " k", " M", " G", " T", " P", " E", " Z")
+
+
+# In words --------------------------------------------------------------------------------------------
+
+
+def short(number: float) -> str:
+    """A count with an SI prefix.
+
+    >>> short(760), short(768_000), short(921_601_000), short(999_999)
+    ('760', '768 k', '922 M', '1 M')
+    """
+    thousands = 0
+    while float(f"{number:.3g}") >= 1000 and thousands < len(_PREFIXES) - 1:
+        number, thousands = number / 1000, thousands + 1
+    return f"{number:.3g}{_PREFIXES[thousands]}"
+
+
+def memory(count: int) -> str:
+    """Bytes with a decimal prefix.
+
+    >>> memory(512), memory(40_960)
+    ('512 B', '41 kB')
+    """
+    text = short(count)
+    return f"{text}B" if " " in text else f"{text} B"
+
+
+def times(ratio: float) -> str:
+    """How many times, for reading.
+
+    >>> times(1_212_632.9), times(41_404.6), times(12.345)
+    ('1.2 million', '41,405', '12.3')
+    """
+    for unit, word in ((1e9, "billion"), (1e6, "million")):
+        if ratio >= unit:
+            return f"{ratio / unit:,.1f} {word}"
+    return f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
+
+
+def _table(spec: LayerSpec, price: Costs, batch: int, dtype: str) -> str:
+    masked = spec.kind in MASKED
+    pictures = "1 picture" if batch == 1 else f"{batch:,} pictures"
+    rows = [
+        ("Parameters", price.parameters, short),
+        *([("of them not masked", price.live_parameters, short)] if masked else []),
+        ("MACs", price.macs, short),
+        *([("of them not masked", price.live_macs, short)] if masked else []),
+        ("FLOPs", price.flops, short),
+        ("Numbers that come out", price.activations, short),
+        (f"Bytes of the output, {pictures}, {dtype}", price.output_bytes, memory),
+        (f"Bytes of the parameters, {dtype}", price.weight_bytes, memory),
+    ]
+    lines = [
+        f"| {name} | **{product.value:,}** | {words(int(product.value))} | {product.terms} |"
+        for name, product, words in rows
+    ]
+    return "\n".join(["| | exactly | short | as a product |", "|:--|--:|--:|:--|", *lines])
+
+
+def _notes(spec: LayerSpec, price: Costs) -> Iterator[str]:
+    """What has to be said of this kind, and the dense layer that would do the same."""
+    if spec.kind in POOLS:
+        yield (
+            "**A pooling is free** as papers count: nothing is learned, and comparing or adding is no "
+            "multiply-add. It still takes time, to move the numbers."
+        )
+    if spec.kind == "transposed" and any(map(any, spec.margins)):
+        yield "Products that the padding cuts off are made all the same: they count."
+    if spec.kind in MASKED:
+        yield "Weights that are masked are stored and multiplied all the same, as zeros."
+    if spec.kind == "max_pool":
+        yield "**No dense layer can do the same**: a maximum is no sum."
+        return
+    dense = price.dense_parameters
+    if dense.value == price.parameters.value:
+        yield "**It is a dense layer already**: every number that comes out has weights of its own for every input."
+        return
+    more = f", {times(price.parameter_ratio.value)} times as many" if price.parameter_ratio else ""
+    yield (
+        f"**A dense layer that does the same** has {dense} parameters: {short(dense.value)}{more}. "
+        "It shares no weights between places."
+    )
+
+
+# Beside other layers ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Layers that could stand in a layer's place: what the table calls them, what they have in common with it."""
+
+    name: str
+    sentence: str
+    stack: tuple[LayerSpec, ...]
+
+
+def rivals(spec: LayerSpec) -> list[Rival]:
+    """What to compare a layer with.
+
+    >>> [rival.name for rival in rivals(LayerSpec(in_channels=64, out_channels=64, kernel_size=7))]
+    ['three of 3×3']
+    """
+    found = []
+    if spec.kind == "separable" or (spec.groups > 1 and spec.kind != "transposed"):
+        standard = replace(spec, kind="conv", groups=1)
+        found.append(Rival("standard convolution", _against_standard(spec), (standard,)))
+    if spec.groups == 1 and spec.kind in ("conv", "dilated"):
+        if max(spec.dilation) > 1:
+            full = replace(spec, kind="conv", kernel_size=spec.extent, dilation=(1,) * spec.dimensions)
+            sentence = (
+                f"**The holes are free**: a window without them that spans as much, {written(spec.extent)}, has "
+                "a weight for every place."
+            )
+            found.append(Rival("without holes", sentence, (full,)))
+        elif stack := threes(spec):
+            found.append(_threes_rival(spec, stack))
+    return found
+
+
+def threes(spec: LayerSpec) -> tuple[LayerSpec, ...]:
+    """The 3×3 convolutions, one on another, that see as much as a larger one and leave the same size.
+
+    () where there are none: for a window that is no odd square larger than 3, or steps, or has holes.
+
+    >>> [layer.padding for layer in threes(LayerSpec(kernel_size=7, padding=2))]
+    [(1, 1), (1, 1), (0, 0)]
+
+    Source: Simonyan & Zisserman 2015, arXiv:1409.1556, section 2.3.
+    """
+    kernel = spec.kernel_size[0]
+    if (
+        set(spec.kernel_size) != {kernel}
+        or kernel < 5
+        or not kernel % 2
+        or {*spec.stride, *spec.dilation} != {1}
+    ):
+        return ()
+    count = (kernel - 1) // 2
+    layers = []
+    for number in range(count):
+        padding = spec.padding
+        if not isinstance(padding, str):
+            # as much in total, the most first, so that no window outgrows what is left
+            padding = tuple(each // count + (number < each % count) for each in padding)
+        channels = spec.out_channels if number else spec.in_channels
+        layers.append(
+            replace(spec, in_channels=channels, kernel_size=(3,) * spec.dimensions, padding=padding)
+        )
+    return tuple(layers)
+
+
+def _threes_rival(spec: LayerSpec, stack: Sequence[LayerSpec]) -> Rival:
+    count = {2: "two", 3: "three", 4: "four", 5: "five"}.get(len(stack), str(len(stack)))
+    three, own = written(stack[0].kernel_size), written(spec.kernel_size)
+    sentence = (
+        f"**{count.capitalize()} windows of {three} see as much as one of {own}**: "
+        f"1 + {len(stack)}·2 = {spec.kernel_size[0]}, with an activation after each."
+    )
+    if spec.in_channels < spec.out_channels:
+        sentence += (
+            f" Only the first reads {spec.in_channels:,} channels, the others {spec.out_channels:,}: "
+            "it pays where the channels stay as many."
+        )
+    return Rival(f"{count} of {three}", sentence, tuple(stack))
+
+
+def _against_standard(spec: LayerSpec) -> str:
+    weights = math.prod(spec.kernel_size)
+    if spec.kind == "separable":
+        share = 1 / separable_saving(spec.kernel_size, spec.out_channels)
+        return (
+            "**First space, then channels**: its MACs are 1/K² + 1/Cout of the standard ones, "
+            f"1/{weights} + 1/{spec.out_channels:,} = {share:.3g}."
+            + (" Here that is no saving." if share >= 1 else "")
+        )
+    return (
+        f"**Each filter reads one of {spec.groups:,} groups**: {spec.groups:,} times fewer weights and MACs than a "
+        "convolution that reads all channels."
+    )
+
+
+def _beside(spec: LayerSpec, shape: Sizes, rival: Rival) -> None:
+    """The layer and its rival: parameters and MACs of both, and the ratio."""
+    this, other = ((_total(stack, shape)) for stack in ((spec,), rival.stack))
+    st.markdown(rival.sentence)
+    rows = [
+        f"| {name} | **{parameters.value:,}** | {parameters.terms} | **{macs.value:,}** |"
+        for name, (parameters, macs) in (("this layer", this), (rival.name, other))
+    ]
+    shares = [there.value / here.value for here, there in zip(this, other, strict=True)]
+    rows.append(f"| | × {times(shares[0])} | | × {times(shares[1])} |")
+    st.markdown("\n".join(["| | parameters | as a product | MACs |", "|:--|--:|:--|--:|", *rows]))
+
+
+def _total(stack: Sequence[LayerSpec], shape: Sizes) -> tuple[Product, Product]:
+    """Parameters and MACs of layers, one on another."""
+    each = [costs(*layer) for layer in chain(stack, shape)]
+    parameters, macs = [one.parameters for one in each], [one.macs for one in each]
+    return (
+        Product(" + ".join(one.terms for one in parameters), sum(one.value for one in parameters)),
+        Product(" + ".join(one.terms for one in macs), sum(one.value for one in macs)),
+    )
+
+
+def _saving(spec: LayerSpec) -> None:
+    dark = st.context.theme.type == "dark"
+    saved = separable_saving(spec.kernel_size, spec.out_channels)
+    st.markdown(
+        "**The saving** over the filters and the size of the kernel: close to K² where there are many filters."
+    )
+    st.plotly_chart(
+        saving_chart(spec.kernel_size, spec.out_channels, dark),
+        config={"displayModeBar": False},
+        theme=None,
+        key="saving chart",
+        alt=f"Line chart: a separable layer has 1 / (1/K² + 1/Cout) times fewer MACs. This layer: {saved:.3g}.",
+    )
