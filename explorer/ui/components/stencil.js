@@ -20,7 +20,7 @@ class Stencil {
       const find = (part) => bench.querySelector(`.${name} ${part}`);
       return { name, stage: find(".stage"), picture: find(".picture"), veil: find(".veil"), marks: find(".marks"), size: find(".size") };
     };
-    Object.assign(this, { bench, input: board("input"), output: board("output"), at: null, pinned: false, met: null, seen: {}, mine: {}, sent: 0, rests: {}, turn: 0, part: -1, paintings: 0 });
+    Object.assign(this, { bench, input: board("input"), output: board("output"), at: null, pinned: false, met: null, seen: {}, mine: {}, sent: 0, rests: {}, turn: 0, finished: 0, part: -1, paintings: 0 });
     this.find = (part) => bench.querySelector(part);
     this.grid = new KernelGrid(this.find(".weights"), {
       touched: (row, column, differences) => (this.retouch(row, column, differences), this.tellKernel()),
@@ -52,7 +52,7 @@ class Stencil {
     const newPicture = changed("photoId"), newSetting = changed("setting");
     this.dress();
     if (newPicture) this.load();
-    else if (newSetting || newKernel) this.prepare();
+    if (newSetting || newKernel) this.prepare(); // of the old picture, until the new one is there
     else if (newView && this.result) this.paintOutput();
   }
 
@@ -79,13 +79,16 @@ class Stencil {
   }
 
   async startCamera() {
-    const told = this.find(".told");
+    const told = this.find(".told"), camera = this.find(".camera");
+    camera.disabled = true; // a second stream would never be stopped
     try {
       this.stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 } } });
     } catch (error) {
       const why = { NotAllowedError: "The browser does not grant the camera.", NotFoundError: "There is no camera." };
       put(told, why[error?.name] ?? "The camera cannot be had: browsers give it on https or localhost alone.");
       return;
+    } finally {
+      camera.disabled = false;
     }
     put(told, "Live, in this browser alone: nothing of it is sent.");
     this.dress();
@@ -94,7 +97,8 @@ class Stencil {
     const step = () => {
       if (!this.stream) return;
       if (!this.bench.isConnected) return void this.stopCamera();
-      if (video.videoWidth) {
+      // a frame must not overtake the one before: on a slow machine none would ever be finished
+      if (video.videoWidth && this.finished === this.turn) {
         const shrink = Math.min(1, LIVE_SIDE / Math.max(video.videoWidth, video.videoHeight));
         this.picture = this.pixelsOf(video, Math.round(video.videoWidth * shrink), Math.round(video.videoHeight * shrink));
         this.prepare();
@@ -216,7 +220,7 @@ class Stencil {
 
   paintNothing() {
     const { height, width } = this.picture, { picture, marks, size } = this.output;
-    this.turn++;
+    this.finished = ++this.turn;
     this.result = this.parts = null;
     for (const canvas of [picture, marks, this.input.marks]) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
     put(size, "none");
@@ -227,6 +231,8 @@ class Stencil {
 
   // The result, or one channel's part of the sum.
   paintOutput() {
+    if (this.finished !== this.turn) return; // the one under way will paint, perhaps in another size
+    if (this.parts.length === 1) this.part = -1;
     const [rows, columns] = this.shape, values = this.parts[this.part] ?? this.result;
     const [context, image] = this.lay(this.output, columns, rows);
     const signed = this.view.shown === "signed", peak = innerPeak(values, columns, this.inner), numbers = { ...statistics(values), peak };
@@ -257,7 +263,7 @@ class Stencil {
   paintParts() {
     const list = this.find(".parts"), several = this.parts.length > 1, { bias, activation } = this.data.setting;
     list.hidden = !several;
-    if (!several) return void (this.part = -1);
+    if (!several) return;
     const order = [0, 1, 2, -1, IN_COLOUR];
     if (!list.children.length) list.append(...order.flatMap((part, index) => [this.partButton(part), element("span", { textContent: ["+", "+", "=", "", ""][index] })]));
     const [rows, columns] = this.shape, step = Math.ceil(Math.max(rows, columns) / SMALL_SIDE), height = Math.ceil(rows / step), width = Math.ceil(columns / step);
@@ -346,7 +352,7 @@ class Stencil {
     const found = windowAt(this.padded, this.used, this.spec, height, width, row, column, bias, activation);
     const taps = found.channels[0].length, count = found.channels.length * taps;
     const [room, lensRoom] = [".ledger", ".lens"].map((part) => this.find(part).clientWidth); // before the text, as above
-    const sum = found.sums.length > 1 ? `${found.sums.map(readable).join(" + ")} = ${readable(found.sum)}` : `sum of ${count} product${count > 1 ? "s" : ""} = ${readable(found.sum)}`;
+    const sum = found.sums.length > 1 ? `${found.sums.map(readable).join(" + ").replaceAll("+ −", "− ")} = ${readable(found.sum)}` : `sum of ${count} product${count > 1 ? "s" : ""} = ${readable(found.sum)}`;
     const steps = [`Row ${row}, column ${column}${this.pinned ? ", pinned" : ""}: ${sum}`];
     if (bias) steps.push(`with bias ${readable(bias)}: ${readable(found.biased)}`);
     if (activation !== "none") steps.push(`after ${ACTIVATION_NAMES[activation]}: ${readable(found.result)}`);
