@@ -32,8 +32,9 @@ class Product:
     value: float
 
     def __str__(self) -> str:
-        value = f"{self.value:,}" if isinstance(self.value, int) else f"{self.value:,.4g}"
-        return f"{self.terms} = {value}"
+        # of a ratio below a thousand, four figures
+        exact = isinstance(self.value, int) or self.value >= 1000
+        return f"{self.terms} = " + (f"{self.value:,.0f}" if exact else f"{self.value:.4g}")
 
 
 @dataclass(frozen=True)
