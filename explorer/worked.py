@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from explorer.animation import stages, weight_shape
 from explorer.layers import ADAPTIVE, POOLS, LayerSpec, Sizes, output_shape
 
-LARGEST: Final[Mapping[int, Sizes]] = MappingProxyType({1: (12,), 2: (12, 12), 3: (4, 8, 8)})
+LARGEST: Final[Mapping[int, Sizes]] = MappingProxyType({1: (12,), 2: (7, 7), 3: (3, 5, 5)})
 """Sizes of a picture that can be drawn, by the number of dimensions."""
 _SPREAD: Final = 24
 """Rows and columns that a transposed convolution may spread a picture to."""

@@ -440,12 +440,12 @@ def unread_at_the_end(spec: LayerSpec, shape: Sizes, axis: int) -> int:
 def test_the_sentence_says_what_was_cut():
     spec = LayerSpec("depthwise", in_channels=64, out_channels=64, kernel_size=3, padding=1)
     small, size, sentence = drawable(spec, (64, 56, 56))
-    assert (small.in_channels, small.out_channels, size) == (3, 3, (3, 12, 12))
-    assert sentence == "Drawn with 3 of 64 channels, 3 of 64 filters and 12×12 of 56×56 cells."
+    assert (small.in_channels, small.out_channels, size) == (3, 3, (3, 7, 7))
+    assert sentence == "Drawn with 3 of 64 channels, 3 of 64 filters and 7×7 of 56×56 cells."
     pool = LayerSpec("adaptive_pool", in_channels=512, output_size=7)
     small, size, sentence = drawable(pool, (512, 14, 14))
-    assert (small.output_size, size) == ((6, 6), (3, 12, 12))
-    assert sentence == "Drawn with 3 of 512 channels, 12×12 of 14×14 cells and 6×6 of 7×7 regions."
+    assert (small.output_size, size) == ((3, 3), (3, 6, 6))
+    assert sentence == "Drawn with 3 of 512 channels, 6×6 of 14×14 cells and 3×3 of 7×7 regions."
 
 
 def test_largest_layers_stay_below_200_kb():

@@ -218,9 +218,11 @@ class Player {
       const value = plane.values[row * plane.columns + column], hole = plane.flags[row * plane.columns + column] === HOLE;
       return { colour: hole ? [150, 150, 150] : shade(this.tables.weights, value, this.weightPeak), lines: hole ? [] : [whole(value)], hatched: hole };
     });
-    put(this.find(".kernels .name"), this.kernels.length > 1 ? `Filter ${this.shownFilter + 1} of ${this.kernels.length}` : "Kernel");
-    const bias = this.bias[this.shownFilter];
-    put(this.find(".kernels .size"), `${this.data.words.kernel}${this.bias.length ? `, bias ${whole(bias ?? 0)}` : ""}`);
+    const scattering = this.mode === "scatter", which = scattering ? "Input channel" : "Filter";
+    put(this.find(".kernels .name"), this.kernels.length > 1 ? `${which} ${this.shownFilter + 1} of ${this.kernels.length}` : "Kernel");
+    // each filter has a bias; where cells scatter, a kernel is an input channel's, and the biases stand in the output from the start
+    const bias = scattering || !this.bias.length ? "" : `bias ${whole(this.bias[this.frames[this.shown].at[0]])}`;
+    put(this.find(".kernels .size"), [this.data.words.kernel, bias].filter(Boolean).join(", "));
   }
 
   // Outputs up to the shown frame are filled; the others are still blank.
@@ -255,7 +257,7 @@ class Player {
       const groups = Map.groupBy ? Map.groupBy(products, ({ tap }) => tap[0]) : products.reduce((map, product) => map.set(product.tap[0], [...(map.get(product.tap[0]) ?? []), product]), new Map());
       const channels = [...groups.values()].map((list) => list.map(({ value, weight }) => `${factor(value)}·${factor(weight)}`).join(" + "));
       const sums = [...groups.values()].map((list) => list.reduce((total, { product }) => total + product, 0));
-      const written = channels.length > 1 ? `${channels.map((terms, index) => `[${terms}] = ${whole(sums[index])}`).join("; ")}; together ${whole(sum)}` : `${channels[0]} = ${whole(sum)}`;
+      const written = !channels.length ? "no cell is read: 0" : channels.length > 1 ? `${channels.map((terms, index) => `[${terms}] = ${whole(sums[index])}`).join("; ")}; together ${whole(sum)}` : `${channels[0]} = ${whole(sum)}`;
       text = `Output ${place(frame.at, this.outputs)}: ${written}${this.bias.length ? `; with the bias ${whole(bias)}: ${whole(result)}` : ""}.`;
     }
     put(this.find("output"), text);
