@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from explorer.errors import ExplorerError, ShapeError
-from explorer.layers import AXES, KINDS, POOLS, LayerSpec, Sizes, output_size, parts
+from explorer.layers import KINDS, POOLS, LayerSpec, Sizes, output_shape, output_size, parts
 from explorer.questions import Answer, Kind, Question, Stack, answered
 from explorer.worked_examples import chain, written
 
@@ -43,13 +43,13 @@ def parse_answer(text: str, question: Question) -> Answer:
     bare = typed.removeprefix("torch.Size").strip("()[] ")
     if isinstance(question.answer, int):
         sides = [bare] if _WHOLE.fullmatch(bare) else _TIMES.split(bare)
-        numbers = tuple(_whole(side) for side in sides)
+        numbers = tuple(_whole(side, question.kind) for side in sides)
         square = question.kind == "receptive field" and numbers[1:] == numbers[:1]
         if len(numbers) > 1 and not square:
             raise ExplorerError(f"One number is asked for, and “{typed}” has {len(numbers)}.")
         return numbers[0]
     split = _TIMES if _TIMES.search(bare) else _BETWEEN
-    numbers = tuple(_whole(each) for each in split.split(bare))
+    numbers = tuple(_whole(each, question.kind) for each in split.split(bare))
     names = _PARTS[question.kind]
     if len(numbers) != len(names):
         raise ExplorerError(
@@ -58,11 +58,9 @@ def parse_answer(text: str, question: Question) -> Answer:
     return numbers
 
 
-def _whole(text: str) -> int:
+def _whole(text: str, kind: Kind) -> int:
     if not _WHOLE.fullmatch(text):
-        hint = (
-            "a window that does not fit whole is not counted" if re.search(r"\d\.\d", text) else "as in 1,216"
-        )
+        hint = "round down what does not come out even" if kind == "shape" and "." in text else "as in 1,216"
         raise ExplorerError(f"“{text}” is not a whole number from 0 on: {hint}.")
     return int(re.sub(r"[^0-9]", "", text))
 
@@ -118,7 +116,7 @@ def _by_axis(size: Callable[[LayerSpec, int, int], int]) -> Wrong:
 def _room(spec: LayerSpec, size: int, axis: int) -> int:
     """How far the window can move; an axis of a transposed one has none."""
     if spec.kind == "transposed":
-        raise ShapeError(f"No window slides over the {AXES[2][axis]} here.")
+        raise ShapeError("The window of a transposed convolution does not slide over its input.")
     return size + sum(spec.margins[axis]) - spec.extent[axis]
 
 
@@ -176,17 +174,19 @@ def _weights(spec: LayerSpec) -> int:
     return math.prod(spec.kernel_size) * spec.in_channels // spec.groups * spec.out_channels
 
 
+def _places(spec: LayerSpec, shape: Sizes, of_input: bool) -> int:
+    """Rows × columns of the input or of the output."""
+    sizes = shape[1:] if of_input else output_shape(spec, shape)[1:]
+    return math.prod(sizes)
+
+
 def _positions(spec: LayerSpec, shape: Sizes) -> int:
-    """Where the kernel is applied: rows × columns of the output; of the input, if transposed."""
-    if spec.kind == "transposed":
-        return math.prod(shape[1:])
-    return math.prod(output_size(spec, size, axis) for axis, size in enumerate(shape[1:]))
+    """Where the kernel is applied: at each place of the output; of the input, if transposed."""
+    return _places(spec, shape, of_input=spec.kind == "transposed")
 
 
 def _other_positions(spec: LayerSpec, shape: Sizes) -> int:
-    if spec.kind != "transposed":
-        return math.prod(shape[1:])
-    return math.prod(output_size(spec, size, axis) for axis, size in enumerate(shape[1:]))
+    return _places(spec, shape, of_input=spec.kind != "transposed")
 
 
 def _instead(kind: Kind) -> Wrong:
@@ -237,10 +237,10 @@ SLIPS: Final[Mapping[Kind, tuple[Slip, ...]]] = {
         Slip("channels come first, then rows and columns", _channels_last),
         Slip("rows and columns have changed places", _turned),
         Slip("as many channels come out as there are filters, not as go in", _channels_kept),
+        Slip("in ceil mode the quotient is rounded up", _with(ceil_mode=False)),
         Slip("the padding is forgotten", _with(padding=0)),
         Slip("the padding is added on both sides: 2P", _by_axis(_padded_once)),
         Slip("the quotient is rounded down: a step that is not whole is not made", _by_axis(_rounded_up)),
-        Slip("in ceil mode the quotient is rounded up", _with(ceil_mode=False)),
         Slip("the + 1 at the end is forgotten: the window's first place counts", _by_axis(_without_one)),
         Slip("the stride is forgotten", _with(stride=1)),
         Slip("the dilation is forgotten: the window spans D·(K − 1) + 1", _with(dilation=1)),
@@ -261,7 +261,7 @@ SLIPS: Final[Mapping[Kind, tuple[Slip, ...]]] = {
             _summed(lambda spec, _: _weights(spec) + spec.bias * spec.in_channels),
         ),
         Slip(
-            "a filter reads all the channels of its input, not one",
+            "a filter reads more channels than one",
             _summed(lambda spec, _: (math.prod(spec.kernel_size) + spec.bias) * spec.out_channels),
         ),
         Slip("each filter reads only its group of the channels", _ungrouped),
@@ -300,7 +300,7 @@ SLIPS: Final[Mapping[Kind, tuple[Slip, ...]]] = {
             _summed(lambda spec, shape: _weights(spec) * _other_positions(spec, shape)),
         ),
         Slip(
-            "a filter reads all the channels of its input, not one",
+            "a filter reads more channels than one",
             _summed(
                 lambda spec, shape: math.prod(spec.kernel_size) * spec.out_channels * _positions(spec, shape)
             ),
