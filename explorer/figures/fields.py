@@ -113,7 +113,7 @@ def field_on_map(
     size = max(1, side // max(height, width))
     drawn = cells.repeat(size, 0).repeat(size, 1)
     hatched = padding.repeat(size, 0).repeat(size, 1)
-    drawn[hatched] = _hatch(*hatched.shape, dark)[hatched]
+    drawn[hatched] = _hatch(height * size, width * size, dark)[hatched]
     if size >= 5:  # lines between cells
         drawn[::size] = drawn[:, ::size] = 0
     elif seen.any():  # so small that it needs a frame to be found

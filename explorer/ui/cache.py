@@ -16,15 +16,17 @@ import torch
 from torch import nn
 
 from explorer import process, saliency, weights
-from explorer.convolution import ConvSpec, Equivariance, equivariance
+from explorer.convolution import ConvSpec, Equivariance, Pair, equivariance
 from explorer.desk import desk
 from explorer.devices import choose_device, device_name
+from explorer.effective_field import EffectiveField
 from explorer.figures.heat import Look, overlay
 from explorer.figures.pictures import data_uri, jpeg, png, square_thumbnail, thumbnail
 from explorer.images import SAMPLES, Photo, sample_photo
 from explorer.kernels import KERNELS, Kernel, learned_kernels
 from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard, NetworkInput, card, load_network
 from explorer.preprocessing import CropBox
+from explorer.receptive_field import ReceptiveField, Row, Step
 from explorer.recording import Recorder, Tape
 from explorer.saliency import Saliency, SaliencySpec
 from explorer.ui.components.picker import Option
@@ -32,6 +34,7 @@ from explorer.ui.components.stencil import Laying
 from explorer.ui.components.tiles import Tile
 from explorer.ui.kernel_panels import results
 from explorer.ui.kernel_panels.pictures import corner_tile
+from explorer.ui.layer_panels import stacks
 
 MAX_LOADED = 3
 """Networks kept loaded."""
@@ -277,6 +280,36 @@ def shifted(
         laying.activation,
         laying.bias,
     )
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def exact_square(photo: Photo, side: int) -> Photo:
+    """The middle square of the photo, so many pixels wide."""
+    return Photo(photo.name, stacks.exact_square(photo.pixels, side), photo.sample)
+
+
+@st.cache_resource(show_spinner=False)
+def traced(network: str) -> tuple[Row, ...]:
+    """The fields of a whole network, by its key in `stacks.NETWORKS`."""
+    return stacks.traced_rows(network)
+
+
+@st.cache_data(scope="session", max_entries=32, show_spinner=False, hash_funcs=_BY_DIGEST)
+def stack_effect(square: Photo, steps: tuple[Step, ...], unit: Pair) -> EffectiveField:
+    """What a unit of a stack with random weights uses of a picture."""
+    return desk().run(stacks.stack_effect, steps, square.pixels, unit, owner=seat().owner)
+
+
+@st.cache_data(scope="session", max_entries=32, show_spinner=False, hash_funcs=_BY_DIGEST)
+def network_effect(fed: NetworkInput, layer: str, unit: Pair, field: ReceptiveField) -> EffectiveField:
+    """What a unit of the network that is fed uses of its input."""
+    used = recorder(fed.card.key)
+
+    def work() -> EffectiveField:
+        picture = fed.tensor().to(used.device)
+        return stacks.network_effect(used.network, layer, picture, unit, field)
+
+    return desk().run(work, owner=seat().owner)
 
 
 def dry_run(fed: NetworkInput) -> None:

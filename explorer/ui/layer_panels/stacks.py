@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torchvision import models as zoo
 
@@ -18,6 +19,7 @@ from explorer.convolution import Pair
 from explorer.effective_field import EffectiveField, effective, unit_gradient
 from explorer.errors import LayerError, ShapeError
 from explorer.field_tracing import from_module
+from explorer.figures.pictures import square_thumbnail
 from explorer.models import DEFAULT_MODEL, card
 from explorer.receptive_field import (
     CLASSICS,
@@ -226,6 +228,12 @@ def _bare(builder: str) -> nn.Module:
 
 
 # What counts of a field ------------------------------------------------------------------------------
+
+
+def exact_square(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The middle square of a picture (H, W, 3), so many pixels wide, enlarged if need be."""
+    square = square_thumbnail(pixels, side)
+    return np.asarray(Image.fromarray(square).resize((side, side), Image.Resampling.LANCZOS))
 
 
 def stack_effect(steps: tuple[Step, ...], pixels: NDArray[np.uint8], unit: Pair) -> EffectiveField:
