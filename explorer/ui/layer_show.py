@@ -18,6 +18,8 @@ from explorer.ui import controls, frame, layer_controls, link
 from explorer.ui.components.player import Words, player
 from explorer.ui.layer_panels.cost import cost
 from explorer.ui.layer_panels.examples import examples
+from explorer.ui.layer_panels.field import field
+from explorer.ui.layer_panels.practice import practice
 from explorer.ui.layer_panels.solve import solve_backwards
 from explorer.worked import drawable, worked_numbers
 
@@ -107,8 +109,10 @@ Panel = Callable[[LayerSpec, Sizes, int, str], None]
 PANELS: Final[Mapping[str, tuple[str, Panel]]] = MappingProxyType(
     {
         "cost": ("Cost", cost),
+        "field": ("Receptive field", field),
         "solve": ("Solve backwards", solve_backwards),
         "examples": ("Worked examples", examples),
+        "practice": ("Practice", practice),
     }
 )
 """Title and function of each panel, by its key in the link."""
