@@ -226,21 +226,19 @@ def _turn(key: str, value: float) -> None:
     """One number of the layer is another now; what must go with it follows."""
     spec, shape = read_layer(link.read("layer", USUAL))
     field, _, axis = key.partition(" ")
-    number = int(value)
+    number, sizes = int(value), shape
+    changes: dict[str, Any] = {field: number}
     if field == "in_channels":
-        out = spec.out_channels
+        sizes = (number, *shape[1:])
         if spec.kind == "depthwise":  # as many filters for each channel as before
-            out = number * (spec.out_channels // spec.in_channels)
-        changed, sizes = replace(spec, in_channels=number, out_channels=out), (number, *shape[1:])
+            changes["out_channels"] = number * (spec.out_channels // spec.in_channels)
     elif field == "size":
-        changed, sizes = spec, (shape[0], *_changed(shape[1:], axis, number))
-    elif field == "out_channels":
-        changed, sizes = replace(spec, out_channels=number), shape
-    else:
-        values: Any = _changed(getattr(spec, field), axis, number)
-        changed, sizes = replace(spec, **{field: values}), shape
-    if possible(changed, sizes):
-        take_layer(changed, sizes)
+        changes, sizes = {}, (shape[0], *_changed(shape[1:], axis, number))
+    elif field != "out_channels":
+        changes[field] = _changed(getattr(spec, field), axis, number)
+    # of two dials turned at once, the first may make the second's number impossible
+    if possible(spec, sizes, **changes):
+        take_layer(replace(spec, **changes), sizes)
 
 
 def _changed(values: Sizes, axis: str, number: int) -> Sizes:

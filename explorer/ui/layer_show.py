@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from explorer.animation import View, animate, to_json
 from explorer.errors import ExplorerError
 from explorer.images import plain
 from explorer.layer_code import code
 from explorer.layer_steps import steps
-from explorer.layers import AXES, LayerSpec, Sizes, output_shape
+from explorer.layers import AXES, MASKED, LayerSpec, Sizes, live_weights, output_shape, rows_read
 from explorer.ui import controls, frame, layer_controls, link
 from explorer.ui.components.player import Words, player
 from explorer.ui.layer_panels.cost import cost
@@ -42,7 +44,11 @@ def result(spec: LayerSpec, shape: Sizes) -> None:
         "the 1 for one picture."
     )
     st.code(code(spec), language="python")
-    same = len({(shape[1 + axis], *_along(spec, axis)) for axis in range(spec.dimensions)}) == 1
+    # a mask reads other rows than columns
+    same = (
+        spec.kind not in MASKED
+        and len({(shape[1 + axis], *_along(spec, axis)) for axis in range(spec.dimensions)}) == 1
+    )
     for axis in range(1 if same else spec.dimensions):
         words = AXES[spec.dimensions][axis] if not same else " and ".join(AXES[spec.dimensions])
         _equation(spec, shape[1 + axis], axis, words.capitalize())
@@ -85,6 +91,7 @@ def sliding(spec: LayerSpec, shape: Sizes) -> None:
         view = "scatter" if chosen == "scatter" else "equivalent"
     small, size, cut = drawable(spec, shape)
     stages = animate(small, *worked_numbers(small, size), view=view)
+    unread = _unread_cells(small, size).ravel().tolist()
     if cut:
         st.caption(plain(cut))
     for number, stage in enumerate(stages):
@@ -97,8 +104,23 @@ def sliding(spec: LayerSpec, shape: Sizes) -> None:
         st.markdown(f"**{plain(stage.title)}**")
         words = Words(by(size), by(small.kernel_size), by(output_shape(small, size)))
         player(
-            f"player {number}", to_json(stage), words if len(stages) == 1 else Words(), pinned, _pin(number)
+            f"player {number}",
+            to_json(stage),
+            words if len(stages) == 1 else Words(),
+            # a pointwise second stage reads all; rows that an equivalent convolution takes away are not there to hatch
+            unread if number == 0 and view != "equivalent" and any(unread) else (),
+            pinned,
+            _pin(number),
         )
+
+
+def _unread_cells(spec: LayerSpec, shape: Sizes) -> NDArray[np.bool_]:
+    """Which cells of a channel change nothing in the output: bool of the input's sizes."""
+    seen = live_weights(spec).astype(int)
+    for axis, size in enumerate(shape[1:]):
+        # weights along the first axis become rows along the last
+        seen = np.tensordot(seen, rows_read(spec, size, axis).astype(int), axes=(0, 0))
+    return np.asarray(seen == 0)
 
 
 def _pin(stage: int) -> Callable[[int | None], None]:

@@ -7,9 +7,11 @@ const LARGEST = 44; // CSS pixels of a cell
 const TALLEST_BOARD = 400; // CSS pixels of all planes of a board, one below the other
 const COMFORT = 22; // and of one whose number is read with ease
 const GAP = 14, LABEL = 17; // CSS pixels between planes, and above one for its name
-const HOLE = 2; // flag of a cell that no window may read
+const LETTER = 6.5; // CSS pixels of a letter of a name, at most
+const PICTURE = 0, HOLE = 2; // flags of a cell of the picture itself, and of one that no window may read
 const BLANK = [188, 188, 188]; // of a cell that is yet to come
 const EASE = 0.35; // part of a frame in which the window glides on
+const ACCENT = "#d62761"; // the winner of a maximum, and hatching over what is never read
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const whole = (value) => (value === null ? "−∞" : Number.isInteger(value) ? String(value) : value.toFixed(2)).replace("-", "−");
@@ -18,20 +20,26 @@ class Player {
   constructor(root) {
     this.root = root;
     this.find = (part) => root.querySelector(part);
-    Object.assign(this, { frame: 0, glide: 1, playing: false, idle: true, hovered: null, speed: 1, seen: "" });
+    Object.assign(this, { frame: 0, glide: 1, playing: false, idle: true, hovered: null, pinned: false, speed: 1, seen: "" });
     this.find(".speed").append(...SPEEDS.map(([value, text]) => new Option(text, value, false, value === 1)));
     this.wire();
   }
 
   receive(data, tell) {
     Object.assign(this, { data, tell });
-    const text = JSON.stringify(data.animation);
-    if (text !== this.seen) {
+    const text = JSON.stringify([data.animation, data.unread]), fresh = text !== this.seen;
+    // what the link says counts where it changed: by Back, by a reload; unless the hand has just moved the pin again
+    if (fresh || (data.at !== this.at && !this.rest)) {
+      this.pinned = data.at !== null;
+      if (this.pinned) this.play(false);
+      if (fresh || this.pinned) this.frame = data.at ?? 0;
+    }
+    this.at = data.at;
+    if (fresh) {
       this.seen = text;
       Object.assign(this, data.animation, { hovered: null });
-      this.frame = Math.min(data.at ?? 0, this.frames.length - 1);
-      this.pinned = data.at !== null && data.at !== undefined;
       this.results = this.computed();
+      this.middles = this.patterns.map((_, pattern) => this.middlesOf(pattern));
       this.tables = { signed: tableOf(data.tables.signed), weights: tableOf(data.tables.weights) };
       this.peak = Math.max(1e-9, ...this.results.flat().map((value) => Math.abs(value)));
       this.weightPeak = Math.max(1e-9, ...this.kernels.flat().flatMap((plane) => plane.values).map((value) => Math.abs(value)));
@@ -76,7 +84,10 @@ class Player {
   outcome(index) {
     const products = this.products(index), { filter, divisor } = this.frames[index], [plane] = this.frames[index].at;
     const values = products.map(({ product }) => product).filter((product) => product !== null);
-    if (this.reduce === "max") return { products, sum: Math.max(...values), result: Math.max(...values), winner: products.findIndex(({ product }) => product === Math.max(...values)) };
+    if (this.reduce === "max") {
+      const result = values.length ? Math.max(...values) : null; // a dilated window may lie in the padding alone
+      return { products, result, winner: products.findIndex(({ product }) => product === result) };
+    }
     const sum = values.reduce((a, b) => a + b, 0);
     if (this.reduce === "mean") return { products, sum, divisor, result: sum / divisor };
     return { products, sum, bias: this.bias[plane] ?? 0, filter, result: sum + (this.bias[plane] ?? 0) };
@@ -100,6 +111,16 @@ class Player {
     return this.taps(frame).map((tap) => [tap[0], tap[1], tap[2], value * this.weight(tap, frame.filter)]);
   }
 
+  // Row and column in the middle of what a pattern reads, for each plane.
+  middlesOf(pattern) {
+    const middles = new Map();
+    for (const [plane, row, column] of this.taps({ pattern, shift: [0, 0, 0] })) {
+      const [top, left, bottom, right] = middles.get(plane) ?? [row, column, row, column];
+      middles.set(plane, [Math.min(top, row), Math.min(left, column), Math.max(bottom, row), Math.max(right, column)]);
+    }
+    return new Map([...middles].map(([plane, [top, left, bottom, right]]) => [plane, [(top + bottom) / 2, (left + right) / 2]]));
+  }
+
   // ------------------------------------------------------------------ where things stand
 
   // Cells as large as the widest row of planes allows, the same in all three places.
@@ -113,10 +134,12 @@ class Player {
       if (!planes.length) continue;
       const figure = this.find(`.${name}`), room = Math.max(figure.clientWidth, 120), canvas = figure.querySelector("canvas");
       const widest = Math.max(...planes.map(({ columns }) => columns)), tallest = Math.max(...planes.map(({ rows }) => rows));
-      const abreast = Math.max(1, Math.min(planes.length, Math.floor((room + GAP) / (widest * COMFORT + GAP))));
+      const named = Math.min(room, LETTER * Math.max(...planes.map(({ label }) => label.length)));
+      const abreast = Math.max(1, Math.min(planes.length, Math.floor((room + GAP) / (Math.max(widest * COMFORT, named) + GAP))));
       const cell = Math.max(9, Math.min(LARGEST, Math.floor((room - (abreast - 1) * GAP) / abreast / widest), Math.floor(TALLEST_BOARD / Math.ceil(planes.length / abreast) / tallest)));
-      const places = planes.map((_, index) => ({ left: (index % abreast) * (widest * cell + GAP), top: Math.floor(index / abreast) * (tallest * cell + GAP + LABEL) + LABEL }));
-      this.boards[name] = { canvas, planes, cell, places, width: abreast * widest * cell + (abreast - 1) * GAP, height: Math.ceil(planes.length / abreast) * (tallest * cell + GAP + LABEL) - GAP };
+      const pitch = Math.max(widest * cell, named) + GAP;
+      const places = planes.map((_, index) => ({ left: (index % abreast) * pitch, top: Math.floor(index / abreast) * (tallest * cell + GAP + LABEL) + LABEL }));
+      this.boards[name] = { canvas, planes, cell, places, width: abreast * pitch - GAP, height: Math.ceil(planes.length / abreast) * (tallest * cell + GAP + LABEL) - GAP };
     }
   }
 
@@ -171,6 +194,7 @@ class Player {
       const grey = value === null ? 140 : 70 + (165 * (value - least)) / (most - least);
       return { colour: flag ? [grey, grey, grey].map((byte) => 0.35 * byte + 120) : [grey, grey, grey], lines: [whole(value)], hatched: flag !== 0 };
     });
+    this.hatchUnread(context);
     const accent = getComputedStyle(this.root).getPropertyValue("--st-primary-color");
     if (this.mode === "scatter") return this.outline(context, "inputs", [this.frames[this.shown].at], accent);
     // the cells that are read, framed one by one; between them the holes of a dilated window stay free
@@ -181,10 +205,33 @@ class Player {
     }
     if (winner >= 0) {
       const { tap } = products[winner], place = places[tap[0]];
-      Object.assign(context, { strokeStyle: "#d62761", lineWidth: Math.max(3, cell / 9) });
+      Object.assign(context, { strokeStyle: ACCENT, lineWidth: Math.max(3, cell / 9) });
       context.strokeRect(place.left + tap[2] * cell + 2, place.top + tap[1] * cell + 2, cell - 5, cell - 5);
     }
     for (const plane of new Set(products.map(({ tap }) => tap[0]))) this.window(context, plane, products, accent);
+  }
+
+  // `unread` tells of a channel's cells, slice by slice; the padding between them is not counted.
+  hatchUnread(context) {
+    const { unread } = this.data, { cell, places, width, height } = this.boards.inputs;
+    if (!unread.includes(true)) return;
+    let cells = 0;
+    context.save();
+    context.beginPath();
+    this.inputs.forEach(({ columns, flags }, plane) =>
+      flags.forEach((flag, at) => {
+        if (flag === PICTURE && unread[cells++ % unread.length]) context.rect(places[plane].left + (at % columns) * cell, places[plane].top + Math.floor(at / columns) * cell, cell - 1, cell - 1);
+      }),
+    );
+    context.clip();
+    context.beginPath();
+    for (let at = -height; at < width; at += 9) {
+      context.moveTo(at, 0);
+      context.lineTo(at + height, height);
+    }
+    Object.assign(context, { strokeStyle: ACCENT, lineWidth: 1.5, globalAlpha: 0.8 });
+    context.stroke();
+    context.restore();
   }
 
   // The window's hull glides from where the last frame had it.
@@ -225,9 +272,9 @@ class Player {
     put(this.find(".kernels .size"), [this.data.words.kernel, bias].filter(Boolean).join(", "));
   }
 
-  // Outputs up to the shown frame are filled; the others are still blank.
+  // Outputs up to the shown frame are filled; the others are still blank (undefined; null is −∞).
   drawOutputs(context, frame) {
-    const filled = this.outputs.map(({ rows, columns }, plane) => Array.from({ length: rows * columns }, () => (this.mode === "scatter" ? (this.bias[plane] ?? 0) : null)));
+    const filled = this.outputs.map(({ rows, columns }, plane) => Array.from({ length: rows * columns }, () => (this.mode === "scatter" ? (this.bias[plane] ?? 0) : undefined)));
     for (let index = 0; index <= this.shown; index++) {
       if (this.mode === "scatter") for (const [plane, row, column, product] of this.scattered(index)) filled[plane][row * this.outputs[plane].columns + column] += product;
       else {
@@ -238,7 +285,7 @@ class Player {
     this.cells(context, "outputs", (plane, index, row, column) => {
       const value = filled[index][row * plane.columns + column];
       const hatched = plane.flags[row * plane.columns + column] !== 0;
-      return value === null ? { colour: BLANK, lines: [], hatched } : { colour: shade(this.tables.signed, value, this.peak), lines: [whole(value)], hatched };
+      return value === undefined ? { colour: BLANK, lines: [], hatched } : { colour: shade(this.tables.signed, value, this.peak), lines: [whole(value)], hatched };
     });
     const accent = getComputedStyle(this.root).getPropertyValue("--st-primary-color");
     this.outline(context, "outputs", this.mode === "scatter" ? this.scattered(this.shown) : [frame.at], accent);
@@ -262,7 +309,8 @@ class Player {
     }
     put(this.find("output"), text);
     this.root.dataset.frame = this.shown;
-    if (result !== undefined) this.root.dataset.value = result;
+    if (result === undefined) delete this.root.dataset.value;
+    else this.root.dataset.value = result;
   }
 
   dress() {
@@ -273,7 +321,11 @@ class Player {
     const play = this.find(".play");
     put(play, this.playing ? "Pause" : "Play");
     play.setAttribute("aria-pressed", this.playing);
-    put(this.find(".inputs .size"), this.data.words.input);
+    // steps by hand are read out, those of the clock are not
+    this.find("output").setAttribute("aria-live", this.playing ? "off" : "polite");
+    const unread = this.data.unread.filter(Boolean).length;
+    const never = unread ? `${unread} of ${this.data.unread.length} cells never read: hatched` : "";
+    put(this.find(".inputs .size"), [this.data.words.input, never].filter(Boolean).join(", "));
     put(this.find(".outputs .size"), this.data.words.output);
     for (const [name, canvas] of [["Input", this.find(".inputs canvas")], ["Output", this.find(".outputs canvas")]])
       canvas.setAttribute("aria-label", `${name}: arrow keys step, Enter pins, Escape lets go`);
@@ -289,6 +341,7 @@ class Player {
     let last = performance.now(), passed = 0;
     const tick = (now) => {
       if (!this.playing || !this.root.isConnected) return;
+      if (this.idle && still()) return void this.play(false);
       passed += now - last;
       last = now;
       const pace = (this.idle ? IDLE_PACE : PACE) / this.speed;
@@ -315,8 +368,10 @@ class Player {
   }
 
   go(frame) {
+    const within = Math.min(Math.max(frame, 0), this.frames.length - 1);
+    if (this.pinned) return this.pin(within); // the pin goes along
     this.touch();
-    this.frame = Math.min(Math.max(frame, 0), this.frames.length - 1);
+    this.frame = within;
     this.glide = 1;
     this.draw();
   }
@@ -332,13 +387,17 @@ class Player {
     this.glide = 1;
     this.draw();
     clearTimeout(this.rest);
-    this.rest = setTimeout(() => this.tell("at", { step: frame }), 200);
+    this.rest = setTimeout(() => {
+      this.rest = 0;
+      this.tell("at", { step: frame, when: Date.now() }); // the same step may be pinned again on another layer
+    }, 200);
   }
 
   // ------------------------------------------------------------------ hands
 
   wire() {
     this.find(".play").onclick = () => {
+      if (this.pinned) this.pin(null);
       this.touch();
       this.play(!this.playing);
     };
@@ -358,7 +417,7 @@ class Player {
         if (frame !== null) this.pin(this.pinned && frame === this.frame ? null : frame);
       };
       canvas.onkeydown = (event) => {
-        const columns = this.outputs[0].columns, step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+        const { columns } = (this.mode === "gather" ? this.outputs : this.inputs)[0], step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
         if (event.key === "Escape") this.pin(null);
         if (event.key === "Enter") this.pin(this.pinned ? null : this.frame);
         if (event.key === " ") this.find(".play").click();
@@ -389,9 +448,8 @@ class Player {
     const own = (board === "outputs") === (this.mode === "gather");
     const distance = (frame) => {
       if (own) return frame.at[0] === plane && frame.at[1] === row && frame.at[2] === column ? 0 : Infinity;
-      const here = this.taps(frame).filter((tap) => tap[0] === plane), rows = here.map((tap) => tap[1]), columns = here.map((tap) => tap[2]);
-      if (!here.length) return Infinity;
-      return Math.abs((Math.min(...rows) + Math.max(...rows)) / 2 - row) + Math.abs((Math.min(...columns) + Math.max(...columns)) / 2 - column);
+      const { pattern, shift } = frame, middle = this.middles[pattern].get(plane - shift[0]);
+      return middle ? Math.abs(middle[0] + shift[1] - row) + Math.abs(middle[1] + shift[2] - column) : Infinity;
     };
     let best = null, least = Infinity;
     this.frames.forEach((frame, index) => {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ def player(
     name: str,
     animation: Mapping[str, Any],
     words: Words,
+    unread: Sequence[bool],
     at: int | None,
     on_pin: Callable[[int | None], None],
 ) -> None:
@@ -37,6 +38,8 @@ def player(
         name: key of the instance.
         animation: `explorer.animation.to_json` of what is to be played.
         words: sizes, as they are to be written.
+        unread: for each cell of a channel, padding apart, slice by slice and row by row, whether nothing reads it;
+            empty where there is none such.
         at: the step that is pinned; None: it plays.
         on_pin: called with the step that was pinned, or None.
     """
@@ -48,6 +51,12 @@ def player(
 
     _mount(
         key=name,
-        data={"animation": animation, "words": vars(words), "at": at, "tables": _TABLES},
+        data={
+            "animation": animation,
+            "words": vars(words),
+            "unread": list(unread),
+            "at": at,
+            "tables": _TABLES,
+        },
         on_at_change=pinned,
     )
