@@ -29,14 +29,15 @@ def cost(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
         f"{mebibytes}.",
     )
     st.markdown(_table(spec, price, batch, dtype))
-    st.markdown("\n".join(f"- {note}" for note in _notes(spec, price)))
+    st.markdown("\n\n".join(_notes(spec, price)))
     for rival in rivals(spec):
         _beside(spec, shape, rival)
     if spec.kind == "separable":
         _saving(spec)
 
 
-_PREFIXES: Final = ("", " k", " M", " G", " T", " P", " E", " Z")
+_NO_BREAK, _MAY_BREAK = "\u00a0", "\u200b"
+_PREFIXES: Final = ("", *(f"{_NO_BREAK}{letter}" for letter in "kMGTPEZ"))
 
 
 # In words --------------------------------------------------------------------------------------------
@@ -46,7 +47,7 @@ def short(number: float) -> str:
     """A count with an SI prefix.
 
     >>> short(760), short(768_000), short(921_601_000), short(999_999)
-    ('760', '768 k', '922 M', '1 M')
+    ('760', '768\\xa0k', '922\\xa0M', '1\\xa0M')
     """
     thousands = 0
     while float(f"{number:.3g}") >= 1000 and thousands < len(_PREFIXES) - 1:
@@ -54,25 +55,30 @@ def short(number: float) -> str:
     return f"{number:.3g}{_PREFIXES[thousands]}"
 
 
+def breakable(terms: str) -> str:
+    """A product that a narrow table may break after any sign of multiplication."""
+    return terms.replace("×", f"×{_MAY_BREAK}")
+
+
 def memory(count: int) -> str:
     """Bytes with a decimal prefix.
 
     >>> memory(512), memory(40_960)
-    ('512 B', '41 kB')
+    ('512\\xa0B', '41\\xa0kB')
     """
     text = short(count)
-    return f"{text}B" if " " in text else f"{text} B"
+    return f"{text}B" if _NO_BREAK in text else f"{text}{_NO_BREAK}B"
 
 
 def times(ratio: float) -> str:
     """How many times, for reading.
 
     >>> times(1_212_632.9), times(41_404.6), times(12.345)
-    ('1.2 million', '41,405', '12.3')
+    ('1.21 million', '41,405', '12.3')
     """
     for unit, word in ((1e9, "billion"), (1e6, "million")):
         if ratio >= unit:
-            return f"{ratio / unit:,.1f} {word}"
+            return f"{ratio / unit:,.3g} {word}"
     return f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
 
 
@@ -90,10 +96,10 @@ def _table(spec: LayerSpec, price: Costs, batch: int, dtype: str) -> str:
         (f"Bytes of the parameters, {dtype}", price.weight_bytes, memory),
     ]
     lines = [
-        f"| {name} | **{product.value:,}** | {words(int(product.value))} | {product.terms} |"
+        f"| {name} | **{product.value:,}** | {words(int(product.value))} | {breakable(product.terms)} |"
         for name, product, words in rows
     ]
-    return "\n".join(["| | exactly | short | as a product |", "|:--|--:|--:|:--|", *lines])
+    return "\n".join(["| what | exactly | short | as a product |", "|:--|--:|--:|:--|", *lines])
 
 
 def _notes(spec: LayerSpec, price: Costs) -> Iterator[str]:
@@ -223,12 +229,12 @@ def _beside(spec: LayerSpec, shape: Sizes, rival: Rival) -> None:
     this, other = ((_total(stack, shape)) for stack in ((spec,), rival.stack))
     st.markdown(rival.sentence)
     rows = [
-        f"| {name} | **{parameters.value:,}** | {parameters.terms} | **{macs.value:,}** |"
+        f"| {name} | **{parameters.value:,}** | {breakable(parameters.terms)} | **{macs.value:,}** |"
         for name, (parameters, macs) in (("this layer", this), (rival.name, other))
     ]
     shares = [there.value / here.value for here, there in zip(this, other, strict=True)]
-    rows.append(f"| | × {times(shares[0])} | | × {times(shares[1])} |")
-    st.markdown("\n".join(["| | parameters | as a product | MACs |", "|:--|--:|:--|--:|", *rows]))
+    rows.append(f"| times as much | {times(shares[0])} | | {times(shares[1])} |")
+    st.markdown("\n".join(["| layer | parameters | as a product | MACs |", "|:--|--:|:--|--:|", *rows]))
 
 
 def _total(stack: Sequence[LayerSpec], shape: Sizes) -> tuple[Product, Product]:
@@ -242,13 +248,12 @@ def _total(stack: Sequence[LayerSpec], shape: Sizes) -> tuple[Product, Product]:
 
 
 def _saving(spec: LayerSpec) -> None:
-    dark = st.context.theme.type == "dark"
     saved = separable_saving(spec.kernel_size, spec.out_channels)
     st.markdown(
         "**The saving** over the filters and the size of the kernel: close to K² where there are many filters."
     )
     st.plotly_chart(
-        saving_chart(spec.kernel_size, spec.out_channels, dark),
+        saving_chart(spec.kernel_size, spec.out_channels, st.context.theme.type == "dark"),
         config={"displayModeBar": False},
         theme=None,
         key="saving chart",

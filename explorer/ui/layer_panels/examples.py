@@ -14,6 +14,7 @@ from explorer.layer_costs import Product, costs
 from explorer.layer_steps import steps
 from explorer.layers import KINDS, LayerSpec, Sizes, output_shape
 from explorer.ui import layer_controls, link
+from explorer.ui.layer_panels.cost import breakable
 from explorer.worked_examples import EXAMPLES, MEASURES, Claim, Example, Layers, chain, check, written
 
 VERDICTS: Final[Mapping[str, str]] = MappingProxyType(
@@ -36,7 +37,7 @@ def examples(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
     st.markdown(f"**{plain(example.title)}** ({plain(example.course)}). {plain(example.sentence)}")
     _layers(example, spec, shape)
     rows = [_row(example, claim) for claim in example.claims]
-    st.markdown("\n".join(["| | the course | we count | as a product | |", "|:--|--:|--:|:--|:--|", *rows]))
+    st.markdown("\n".join(["| what | the course | we count | verdict |", "|:--|--:|:--|:--|", *rows]))
 
 
 def _chosen() -> Example:
@@ -113,8 +114,10 @@ def _name(spec: LayerSpec, shape: Sizes) -> str:
 def _row(example: Example, claim: Claim) -> str:
     found = check(example, claim)
     stated = "–" if claim.stated is None else written(claim.stated)
-    words = " ".join(filter(None, (f"{VERDICTS[found.verdict]}.", plain(claim.note))))
-    return f"| {_about(example, claim)} | {stated} | **{written(found.ours)}** | {working(example, claim)} | {words} |"
+    product, number = working(example, claim), f"**{written(found.ours)}**"
+    counted = f"{breakable(product)} = {number}" if product else number
+    verdict = " ".join(filter(None, (f"{VERDICTS[found.verdict]}.", plain(claim.note))))
+    return f"| {_about(example, claim)} | {stated} | {counted} | {verdict} |"
 
 
 def _about(example: Example, claim: Claim) -> str:
@@ -176,7 +179,7 @@ def _working(layers: Layers, what: str) -> str:
         rows = steps(spec, shape[1])
         formula = f"${rows[1 if len(rows) > 2 else 0].formula}$"
         return {
-            "output": f"rows {formula} = {out[1]:,}",
+            "output": f"rows {formula} = {out[1]:,};",
             "side": formula,
             "change": f"{formula} − {shape[1]:,}",
         }[what]

@@ -20,6 +20,8 @@ REACH: Final = "Looked for: up to 15 weights along an axis, stride 8, padding 7,
 FILTERS: Final[Mapping[str, str]] = MappingProxyType(
     {"odd": "Odd kernels", "solid": "No dilation", "exact": "Nothing left over"}
 )
+FIRST: Final = 12
+"""Rows that are shown at once; the others open."""
 _LARGEST: Final = 9999
 _WINDOW: Final = ("kernel_size", "stride", "padding", "dilation")
 
@@ -65,8 +67,10 @@ def solve_backwards(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> No
     _sentence(base, shape, target, axes, len(found), len(kept))
     if kept:
         _take(spec, base, shape, axes, kept)
-        with st.container(height=420 if len(kept) > 10 else "content", border=False):
-            _table(base, axes, kept)
+        _table(base, axes, kept[:FIRST])
+        if len(kept) > FIRST:
+            with st.expander(f"{len(kept) - FIRST} more"):
+                _table(base, axes, kept[FIRST:])
     st.caption(REACH)
 
 
@@ -217,12 +221,15 @@ def _sentence(
     spec: LayerSpec, shape: Sizes, target: Sizes, axes: tuple[int, ...], found: int, kept: int
 ) -> None:
     names = AXES[spec.dimensions]
-    ends = ", ".join(f"{shape[1 + axis]:,} {names[axis]} to {target[axis]:,}" for axis in axes)
-    if len({(shape[1 + axis], target[axis]) for axis in axes}) == 1:
+    ends = " and ".join(f"{shape[1 + axis]:,} {names[axis]} to {target[axis]:,}" for axis in axes)
+    differ = len({(shape[1 + axis], target[axis]) for axis in axes}) > 1
+    if not differ:
         ends = f"{shape[1 + axes[0]]:,} {' and '.join(names[axis] for axis in axes)} to {target[axes[0]]:,}"
     if not found:
-        apart = " Try each axis alone." if len(axes) > 1 and ", " in ends else ""
-        st.info(f"No window leads from {ends}.{apart}", icon=":material/block:")
+        st.info(
+            f"No window leads from {ends}.{' Try each axis alone.' if differ else ''}",
+            icon=":material/block:",
+        )
     elif not kept:
         st.info(
             f"{_count(found)} from {ends}, but none that passes all filters: take one off.",
@@ -280,7 +287,7 @@ def _leftover(spec: LayerSpec, axes: tuple[int, ...], way: Way) -> str:
     '1 row'
     """
     if spec.kind == "transposed":
-        return _write(way.leftover)
+        return _write(way.leftover).replace("x", "×")
     names = AXES[spec.dimensions]
     parts = [
         f"{count} {names[axis][:-1] if count == 1 else names[axis]}"
