@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -28,6 +29,9 @@ from explorer.worked import drawable, worked_numbers
 VIEWS: Final[Mapping[str, str]] = MappingProxyType(
     {"scatter": "Scatter: each input pixel gives", "equivalent": "The convolution that does the same"}
 )
+
+MOST_PRODUCTS: Final = 1_000_000
+"""In 2-D no control leads beyond; the widest windows in 3-D would take a browser minutes."""
 
 
 def by(sizes: Sizes) -> str:
@@ -90,6 +94,9 @@ def sliding(spec: LayerSpec, shape: Sizes) -> None:
         chosen = controls.choice("seen", "Seen as", VIEWS, "the view", buttons=True)
         view = "scatter" if chosen == "scatter" else "equivalent"
     small, size, cut = drawable(spec, shape)
+    if (count := _products(small, size, view)) > MOST_PRODUCTS:
+        st.info(f"{count:,} products are too many to be drawn one by one; a smaller kernel is.")
+        return
     stages = animate(small, *worked_numbers(small, size), view=view)
     unread = _unread_cells(small, size).ravel().tolist()
     if cut:
@@ -112,6 +119,15 @@ def sliding(spec: LayerSpec, shape: Sizes) -> None:
             pinned,
             _pin(number),
         )
+
+
+def _products(spec: LayerSpec, shape: Sizes, view: View) -> int:
+    """How many products all windows together have."""
+    if view == "scatter":
+        cells, channels = shape, spec.out_channels
+    else:
+        cells, channels = output_shape(spec, shape), spec.in_channels
+    return math.prod(cells) * math.prod(spec.kernel_size) * channels // spec.groups
 
 
 def _unread_cells(spec: LayerSpec, shape: Sizes) -> NDArray[np.bool_]:
