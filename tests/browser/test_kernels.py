@@ -353,12 +353,15 @@ def test_the_input_is_painted_as_it_is_convolved(page: Page, address: str):
 
 def hover(page: Page, board: str, row: float, column: float, shape: tuple[int, int]) -> None:
     """Point at the middle of a pixel of the input or the output."""
-    area = page.locator(f".{board} .stage").bounding_box()
+    stage = page.locator(f".{board} .stage")
+    area = stage.bounding_box()
     assert area
-    page.mouse.move(
-        area["x"] + (column + 0.5) / shape[1] * area["width"],
-        area["y"] + (row + 0.5) / shape[0] * area["height"],
+    # the locator waits until nothing moves any more
+    x, y = (
+        (at + 0.5) / count * area[side]
+        for at, count, side in ((column, shape[1], "width"), (row, shape[0], "height"))
     )
+    stage.hover(position={"x": x, "y": y})
 
 
 def told_number(page: Page, seen: State, row: int, column: int) -> None:
