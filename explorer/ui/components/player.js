@@ -403,7 +403,11 @@ class Player {
     };
     this.find(".back").onclick = () => (this.play(false), this.go(this.frame - 1));
     this.find(".forth").onclick = () => (this.play(false), this.go(this.frame + 1));
-    this.find(".scrub").oninput = (event) => (this.play(false), this.go(Number(event.target.value)));
+    this.find(".scrub").oninput = (event) => {
+      const wanted = Number(event.target.value); // to stop is to show where it stopped
+      this.play(false);
+      this.go(wanted);
+    };
     this.find(".speed").onchange = (event) => {
       this.touch();
       this.speed = Number(event.target.value);
