@@ -93,7 +93,8 @@ def field_on_map(
         rows: that are read, ascending; below 0 and beyond the last they are padding.
         columns: likewise.
         dark: whether the page is.
-        side: pixels of the result's long side, at most, if a pixel a cell is not more.
+        side: pixels of the result's long side, at most, if a pixel a cell is not more.  Lines are two pixels wide and
+            cells an even number: it can be shown at half its size.
 
     >>> field_on_map((7, 7), range(-1, 2), range(2, 5), side=80).shape
     (80, 70, 4)
@@ -110,16 +111,18 @@ def field_on_map(
     padding = seen.copy()
     padding[on_map] = False
     cells[seen] = (*_HERE[dark], 255)
-    size = max(1, side // max(height, width))
+    size = side // max(height, width)
+    size = size // 2 * 2 or max(size, 1)
     drawn = cells.repeat(size, 0).repeat(size, 1)
     hatched = padding.repeat(size, 0).repeat(size, 1)
     drawn[hatched] = _hatch(height * size, width * size, dark)[hatched]
-    if size >= 5:  # lines between cells
-        drawn[::size] = drawn[:, ::size] = 0
-    elif seen.any():  # so small that it needs a frame to be found
+    if size >= 6:  # lines between cells
+        for edge in (0, 1):
+            drawn[edge::size] = drawn[:, edge::size] = 0
+    if seen.any() and size * min(seen.any(0).sum(), seen.any(1).sum()) < 10:  # so small that it needs a frame
         image = Image.fromarray(drawn)
         down, across = np.flatnonzero(seen.any(1)) * size, np.flatnonzero(seen.any(0)) * size
-        frame = (across[0] - 3, down[0] - 3, across[-1] + size + 2, down[-1] + size + 2)
+        frame = (across[0] - 5, down[0] - 5, across[-1] + size + 4, down[-1] + size + 4)
         ImageDraw.Draw(image).rectangle([int(edge) for edge in frame], outline=(*_HERE[dark], 255), width=2)
         drawn = np.asarray(image)
     return drawn

@@ -39,7 +39,8 @@ SMALLEST, LARGEST = 8, 600
 
 _OWN: Final = "net.lite0"
 _TYPED, _TROUBLE = "typed stack", "trouble with a stack"
-_HANG_ON_STACK: Final = ("depth", "unit", "side")
+_NO_BREAK: Final = "\u00a0"
+_HANG_ON_STACK: Final = ("depth", "unit")
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,23 @@ def _key() -> str:
         read_stack(key)
     except ExplorerError as error:
         st.warning(plain(f"The link's stack cannot be shown. {error}"), icon=":material/link_off:")
-        link.forget("stack", *_HANG_ON_STACK)
+        link.forget("stack", "side", *_HANG_ON_STACK)
         return USUAL
     return key
 
 
-def _take(key: str) -> None:
+def _side(key: str) -> int:
+    """The side of the picture, in pixels."""
+    if key in NETWORKS:
+        return NETWORKS[key].side
+    usual = CLASSICS[key].input_shape[0] if key in CLASSICS else SIDE
+    return link.read_number("side", usual, SMALLEST, LARGEST)
+
+
+def _take(key: str, side: int | None = None) -> None:
+    """Make it the panel's stack; with a side, on a picture as large as before."""
     link.choose("stack", key)
+    link.choose("side", "" if side is None else str(side))
     link.forget(*_HANG_ON_STACK)
 
 
@@ -120,11 +131,11 @@ def _stack(key: str) -> Stack:
     Raises:
         ShapeError: a window does not fit into its map.
     """
+    side = _side(key)
     if key in NETWORKS:
         with st.spinner("Following every branch of the network …"):
-            return Stack(key, cache.traced(key), NETWORKS[key].side, None)
-    steps, usual = steps_of(key), CLASSICS[key].input_shape[0] if key in CLASSICS else SIDE
-    side = link.read_number("side", usual, SMALLEST, LARGEST)
+            return Stack(key, cache.traced(key), side, None)
+    steps = steps_of(key)
     try:
         return Stack(key, table(steps, (side, side)), side, steps)
     except ShapeError:
@@ -146,14 +157,14 @@ def _choose(key: str, spec: LayerSpec) -> None:
         placeholder="Your own stack",
         filter_mode="contains",
     )
-    steps = None if key in NETWORKS else steps_of(key)
+    steps, side = None if key in NETWORKS else steps_of(key), _side(key)
     trouble = st.session_state.pop(_TROUBLE, None)
     if not trouble:
         st.session_state[_TYPED] = "" if steps is None else write_stack(steps)
     typed.text_input(
         "Or type a stack",
         key=_TYPED,
-        on_change=lambda: _try(st.session_state[_TYPED]),
+        on_change=lambda: _try(st.session_state[_TYPED], side),
         placeholder="c3p1-c3p1-p2",
         help="Layers with hyphens between: c3 is a convolution of 3×3, p2 a max pooling of 2×2, a2 an average; then s "
         "stride, p padding, d dilation: c7s2p3-p3s2p1, c3x5, c3psame, c3d2. Without s a pooling steps by its window.",
@@ -167,13 +178,13 @@ def _choose(key: str, spec: LayerSpec) -> None:
             icon=":material/add:",
             disabled=above is None or steps is None or len(steps) >= MOST,
             help=plain(why) or None,
-            on_click=lambda: _try(write_stack([*(steps or ()), *(above or ())])),
+            on_click=lambda: _try(write_stack([*(steps or ()), *(above or ())]), side),
         )
         st.button(
             "Remove the last",
             icon=":material/remove:",
             disabled=not steps,
-            on_click=lambda: _take(write_stack((steps or ())[:-1])),
+            on_click=lambda: _take(write_stack((steps or ())[:-1]), side),
         )
         st.button("Clear", icon=":material/clear_all:", disabled=steps == (), on_click=lambda: _take(EMPTY))
 
@@ -187,12 +198,12 @@ def _layer_above(spec: LayerSpec) -> tuple[tuple[Step, ...] | None, str]:
     return above, f"It adds {write_stack(above)}; a stack has at most {MOST} layers."
 
 
-def _try(text: str) -> None:
+def _try(text: str, side: int) -> None:
     """Take a text if it can be read; else say why not, and leave what was."""
     if not text.strip():
         return
     try:
-        _take(write_stack(read_stack(text)))
+        _take(write_stack(read_stack(text)), side)
     except ExplorerError as error:
         st.session_state[_TROUBLE] = str(error)
 
@@ -268,7 +279,7 @@ def _toggle() -> bool:
     name = "field heat"
     st.session_state[name] = bool(link.read_number("uses", 1, 0, 1))
     return st.toggle(
-        "What it uses: its gradient as heat",
+        "Heat: what it uses",
         key=name,
         on_change=lambda: link.choose("uses", str(int(st.session_state[name]))),
     )
@@ -365,18 +376,20 @@ def _maps_below(steps: Sequence[Step], side: int, unit: Pair) -> None:
     """Its cells in each map, down to the picture."""
     dark = st.context.theme.type == "dark"
     st.markdown("**In every map below**, from its own down to the picture. Hatched cells are padding.")
-    figures(
-        [
+    entries = []
+    for region in regions(steps, (side, side), unit):
+        image = field_on_map(region.shape, region.rows, region.columns, dark)
+        read = f"{len(region.rows)} rows and {len(region.columns)} columns are read"
+        entries.append(
             Figure(
-                png(field_on_map(region.shape, region.rows, region.columns, dark)),
+                png(image),
                 region.name or "picture",
                 f"{_by(region.shape)}; rows {_cells(region.rows)}; columns {_cells(region.columns)}",
-                f"{region.name or 'The picture'}: {len(region.rows)} rows and {len(region.columns)} columns are read",
-                120,
+                f"{region.name or 'The picture'}: {read}",
+                image.shape[1] // 2,
             )
-            for region in regions(steps, (side, side), unit)
-        ]
-    )
+        )
+    figures(entries)
 
 
 def _table(stack: Stack, depth: int) -> None:
@@ -386,7 +399,7 @@ def _table(stack: Stack, depth: int) -> None:
         size = _by(row.field.size) + (" and all" if row.field.everything else "")
         name = f"**▸ {plain(row.name)}**" if number == depth else plain(row.name)
         cells = [name, _by(row.output), size, pair(row.field.jump, "×"), _start(row.field.start)]
-        rows.append(f"| {' | '.join([*cells, *[row.formula] * formula])} |")
+        rows.append(f"| {' | '.join([*cells, *[row.formula.replace(' ', _NO_BREAK)] * formula])} |")
     with st.container(height=430 if len(rows) > 10 else "content", border=False):
         head = "| layer | output | field | jump | first pixel |" + " 1 + L·(K − 1) |" * formula
         st.markdown("\n".join([head, "|:--|--:|--:|--:|--:|" + ":--|" * formula, *rows]))
