@@ -1,0 +1,908 @@
+"""“What shape comes out?”, used by hand in Chromium: shapes and every number of the window are torch's."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import numpy as np
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from explorer.layer_text import read_layer
+from explorer.layers import KINDS, LayerSpec, Sizes
+from explorer.ui.layer_controls import USUAL
+from explorer.worked import drawable, worked_numbers
+from tests.browser.serving import settled, visiting
+from tests.test_animation import mask, torch_layers, torch_results
+
+# torch says that it copies the picture for an even kernel; the numbers are what we ask for
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+
+HOLE = 2  # flag of a cell that the padding crops
+NUMBER = re.compile(r"−?(?:∞|\d+(?:\.\d+)?)")
+
+
+# ------------------------------------------------------------------------------- the page and its layer
+
+
+@pytest.fixture(autouse=True, scope="module")
+def patience() -> Iterator[None]:
+    """A machine that does other work too may take longer than the usual five seconds."""
+    expect.set_options(timeout=20_000)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+@contextmanager
+def listening(page: Page) -> Iterator[Page]:
+    """What our scripts complain of in the console fails the test."""
+    complaints: list[str] = []
+
+    def listen(message: Any) -> None:
+        text = f"{message.text} {message.location.get('url', '')}"
+        # Streamlit asks for its host's settings, and for an icon from outside, which we forbid
+        if message.type == "error" and "404" not in text and "fonts.gstatic" not in text:
+            complaints.append(text)
+
+    page.on("console", listen)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    assert not complaints
+
+
+@pytest.fixture
+def page(page: Page) -> Iterator[Page]:
+    with listening(page):
+        yield page
+
+
+def players(page: Page) -> Locator:
+    return page.locator(".player")
+
+
+def open_page(page: Page, address: str, **choices: str) -> Page:
+    page.goto(f"{address}/arithmetic?{urlencode(choices)}")
+    expect(players(page).first).to_have_attribute("data-frame", re.compile(r"\d"))
+    return settled(page)
+
+
+def query(page: Page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def layer(page: Page) -> tuple[LayerSpec, Sizes]:
+    """What the link names."""
+    return read_layer(query(page).get("layer", USUAL))
+
+
+def headline(page: Page) -> Locator:
+    return page.get_by_role("heading", level=3).first
+
+
+def torch_shape(spec: LayerSpec, shape: Sizes) -> Sizes:
+    with torch.device("meta"):
+        made = torch.nn.Sequential(*torch_layers(spec))(torch.zeros(1, *shape, dtype=torch.float64))
+    return tuple(made.shape[1:])
+
+
+def words_of(spec: LayerSpec, shape: Sizes) -> str:
+    """The headline that torch would write."""
+    return " → ".join(
+        " × ".join(f"{size:,}" for size in sizes) for sizes in (shape, torch_shape(spec, shape))
+    )
+
+
+def worked(spec: LayerSpec, shape: Sizes) -> list[NDArray[np.float64]]:
+    """torch's numbers for what is drawn, stage by stage: planes (channels · depth, rows, columns)."""
+    small, size, _ = drawable(spec, shape)
+    return torch_results(small, *worked_numbers(small, size))
+
+
+TOLD = """(player) => {
+  const { results, outputs, frames, mode, reduce } = player._player;
+  return { results, flags: outputs.map((plane) => plane.flags), at: frames.map((frame) => frame.at), mode, reduce };
+}"""
+
+
+def computed(player: Locator, like: NDArray[np.float64]) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """What the player made of planes and frames, what is cropped left out, in the shape of torch's; and what it is."""
+    told = player.evaluate(TOLD)
+    values = np.array([[-np.inf if value is None else value for value in plane] for plane in told["results"]])
+    return values[np.array(told["flags"]) != HOLE].reshape(like.shape), told
+
+
+def agrees(told: NDArray[np.float64], expected: NDArray[np.float64], reduce: str) -> bool:
+    """Whole numbers to the last digit, means to a millionth."""
+    return bool(np.allclose(told, expected, rtol=0, atol=1e-6 if reduce == "mean" else 0))
+
+
+def follows(page: Page, before: str | None = None) -> tuple[LayerSpec, Sizes]:
+    """Wait until the page shows the layer in its link, another than before: torch's shape, and torch's numbers.
+
+    Nothing may be wrong on the way: no exception, no warning.
+    """
+    deadline = time.monotonic() + 20
+    problem = "the link stays as it was"
+    while time.monotonic() < deadline:
+        for kind in ("stException", "stAlert"):
+            assert page.get_by_test_id(kind).count() == 0, page.get_by_test_id(kind).first.inner_text()
+        if page.url != before:
+            settled(page)
+            problem = _difference(page)
+            if not problem:
+                return layer(page)
+        page.wait_for_timeout(30)
+    raise AssertionError(f"{problem}: {page.url}")
+
+
+def _difference(page: Page) -> str:
+    spec, shape = layer(page)
+    if headline(page).inner_text() != words_of(spec, shape):
+        return f"{headline(page).inner_text()} is not {words_of(spec, shape)}"
+    expected = worked(spec, shape)
+    if players(page).count() != len(expected):
+        return f"{players(page).count()} players, not {len(expected)}"
+    for player, planes in zip(players(page).all(), expected, strict=True):
+        try:
+            values, told = computed(player, planes)
+        except ValueError as error:  # the layer before has another shape
+            return str(error)
+        if not agrees(values, planes, told["reduce"]):
+            return "other numbers than torch's"
+    return ""
+
+
+# ------------------------------------------------------------------------------- the numbers
+
+LAYERS = [
+    ("conv~3x7x6~o2~k3x2~s2x1~p1~mreflect", ""),
+    ("conv~2x12~o2~k3~d3~p2~mcircular", ""),
+    ("conv~2x3x4x5~o2~k2x3x3~p0x1x1~b0", ""),
+    ("grouped~4x6x6~o4~k3~p1~g2", ""),
+    ("depthwise~2x5x6~o4~k3~p1~mreplicate", ""),
+    ("pointwise~3x4x4~o2~s2", ""),
+    ("separable~3x6x6~o4~k3~p1", ""),
+    ("dilated~1x8x9~o2~k3~d2x3~p3", ""),
+    ("transposed~2x3x4~o2~k3~s2~p1~q1", "scatter"),
+    ("transposed~2x3x4~o2~k3~s2~p1~q1", "equivalent"),
+    ("transposed~4x2x2x2~o4~k2~s2~g2~d2", "scatter"),
+    ("transposed~1x5~o2~k4~s3~p2", "equivalent"),
+    ("masked_a~2x6x6~o2~k3~p1", ""),
+    ("masked_b~1x6x7~o2~k3x5~p1x2", ""),
+    ("masked_a~1x4x4~o1~k1", ""),
+    ("max_pool~2x7x7~k3~s2~p1~c1", ""),
+    ("max_pool~1x3x3~k2~p1~d4", ""),
+    ("max_pool~1x3x4x4~k2~s1x2x2", ""),
+    ("average_pool~2x7x7~k3~s2~p1~i0~c1", ""),
+    ("average_pool~1x11~k4~s2~p2", ""),
+    ("global_pool~3x6x5", ""),
+    ("adaptive_pool~2x7x6~t3x4", ""),
+]
+
+# From the first frame on, by the buttons under the planes: what is said at each.
+STEPS = """(player) => {
+  const find = (part) => player.querySelector(part), said = [];
+  find(".scrub").value = 0;
+  find(".scrub").dispatchEvent(new Event("input"));
+  for (const _ of player._player.frames) {
+    said.push(find("output").textContent);
+    find(".forth").click();
+  }
+  return said;
+}"""
+
+
+def last_number(text: str) -> float:
+    """Of a text with the typographer's minus."""
+    return float(NUMBER.findall(text)[-1].replace("−", "-").replace("∞", "inf"))
+
+
+def test_every_kind_is_opened_below():
+    assert {text.partition("~")[0] for text, _ in LAYERS} == set(KINDS)
+
+
+@pytest.mark.parametrize(("text", "seen"), LAYERS)
+def test_every_number_of_the_window_is_torchs(page: Page, address: str, text: str, seen: str):
+    open_page(page, address, layer=text, **({"seen": seen} if seen else {}))
+    spec, shape = read_layer(text)
+    expect(headline(page)).to_have_text(words_of(spec, shape))
+    expected = worked(spec, shape)
+    expect(players(page)).to_have_count(len(expected))
+    small, size, _ = drawable(spec, shape)
+    picture = worked_numbers(small, size)[0]
+    for player, planes in zip(players(page).all(), expected, strict=True):
+        values, told = computed(player, planes)
+        assert agrees(values, planes, told["reduce"])
+        assert told["mode"] == ("scatter" if seen == "scatter" else "gather")
+        said = player.evaluate(STEPS)
+        assert len(said) == len(told["at"])
+        for words, (plane, row, column) in zip(said, told["at"], strict=True):
+            assert f"row {row}, column {column}: " in words
+            if seen == "scatter":
+                cells = picture.reshape(-1, *picture.shape[-2:] if picture.ndim > 2 else (1, -1))
+                assert f": {cells[plane, row, column]} times each weight is added to " in words
+                assert last_number(words) == np.prod(small.kernel_size) * (small.out_channels // small.groups)
+            else:
+                half_a_digit = 0.005 if told["reduce"] == "mean" else 0
+                assert last_number(words) == pytest.approx(planes[plane, row, column], abs=half_a_digit)
+
+
+# ------------------------------------------------------------------------------- controls
+
+
+def inputs(page: Page) -> Locator:
+    return page.locator(".st-key-inputs")
+
+
+def dial(page: Page, key: str) -> Locator:
+    return inputs(page).locator(f'.dial[data-key="{key}"] input[type=range]')
+
+
+def dial_keys(page: Page) -> list[str]:
+    return inputs(page).locator(".dial").evaluate_all("(dials) => dials.map((dial) => dial.dataset.key)")
+
+
+def turn(page: Page, key: str, value: int) -> tuple[LayerSpec, Sizes]:
+    before = page.url
+    dial(page, key).fill(str(value))
+    return follows(page, before)
+
+
+def options(page: Page, label: str) -> Locator:
+    """Open a list: what can be chosen."""
+    box = page.get_by_test_id("stSelectbox").filter(has=page.get_by_text(label, exact=True))
+    box.locator("input").click()
+    return page.get_by_role("option")
+
+
+def choose(page: Page, label: str, words: str) -> tuple[LayerSpec, Sizes]:
+    before = page.url
+    options(page, label).filter(has_text=re.compile(f"^{re.escape(words)}$")).click()
+    return follows(page, before)
+
+
+def toggle(page: Page, label: str) -> Locator:
+    return inputs(page).get_by_test_id("stCheckbox").filter(has_text=label)
+
+
+def switch(page: Page, label: str) -> tuple[LayerSpec, Sizes]:
+    before = page.url
+    toggle(page, label).locator("label").click()
+    return follows(page, before)
+
+
+def axes(page: Page, count: int) -> tuple[LayerSpec, Sizes]:
+    before = page.url
+    page.get_by_role("radio", name=f"{count}-D").or_(page.get_by_role("button", name=f"{count}-D")).click()
+    return follows(page, before)
+
+
+DIALS = {
+    "conv~3x16x16~o4~k3~s2~p1~d2": ["in_channels", "size", "out_channels", "kernel_size", "stride"]
+    + ["padding", "dilation"],
+    "transposed~3x5x5~o2~k3~s3~p1~q1": ["in_channels", "size", "out_channels", "kernel_size", "stride"]
+    + ["padding", "dilation", "output_padding"],
+    "adaptive_pool~3x9x9~t4": ["in_channels", "size", "output_size"],
+    "grouped~4x9x9~o4~k3~g2": ["in_channels", "size", "out_channels", "kernel_size", "stride"]
+    + ["padding", "dilation"],
+}
+
+
+@pytest.mark.parametrize("text", DIALS)
+def test_every_dial_sets_its_number_and_nothing_else(page: Page, address: str, text: str):
+    open_page(page, address, layer=text)
+    spec, shape = layer(page)
+    assert set(dial_keys(page)) == {*DIALS[text], "batch"}
+    for key in DIALS[text]:
+        slider = dial(page, key)
+        low, high, step, now = (int(slider.get_attribute(name) or 0) for name in ("min", "max", "step")) + (
+            int(slider.input_value()),
+        )
+        wanted = now + step if now < high else now - step
+        assert low <= wanted <= high
+        changed, sizes = turn(page, key, wanted)
+        number = (wanted,) * spec.dimensions
+        if key == "size":
+            shape = (shape[0], *number)
+        elif key == "in_channels":
+            shape = (wanted, *shape[1:])
+        fields = {name: getattr(spec, name) for name in KINDS[spec.kind].fields}
+        fields |= {key: wanted if "channels" in key else number} if key != "size" else {}
+        spec = LayerSpec(spec.kind, spec.dimensions, **fields)
+        assert (changed, sizes) == (spec, shape)
+
+
+def test_toggles_and_lists_set_their_field(page: Page, address: str):
+    open_page(page, address, layer="conv~4x9x9~o4~k3~p1")
+    assert switch(page, "A bias for each channel")[0].bias is False
+    assert choose(page, "Padded with", "reflect")[0].padding_mode == "reflect"
+    assert choose(page, "Padding is", "“same”: as large as the input")[0].padding == "same"
+    assert "padding" not in dial_keys(page)
+    assert choose(page, "Padding is", "a number")[0].padding == (1, 1)
+    assert choose(page, "Layer", "Grouped")[0].kind == "grouped"
+    assert choose(page, "Groups", "4")[0].groups == 4
+    assert choose(page, "Layer", "Average pooling")[0].kind == "average_pool"
+    turn(page, "size", 8)
+    turn(page, "stride", 3)
+    turn(page, "padding", 1)
+    assert switch(page, "Round up")[0].ceil_mode is True
+    assert switch(page, "Zeros of the padding count")[0].count_include_pad is False
+
+
+def test_each_axis_can_be_set_on_its_own(page: Page, address: str):
+    open_page(page, address, layer="conv~1x9x9~o1~k3")
+    each = toggle(page, "Each axis on its own")
+    each.locator("label").click()
+    expect(dial(page, "kernel_size 1")).to_be_visible()
+    assert turn(page, "kernel_size 1", 5)[0].kernel_size == (3, 5)
+    expect(each.locator("input")).to_be_disabled()
+    assert turn(page, "size 0", 12)[1] == (1, 12, 9)
+    assert turn(page, "stride 0", 2)[0].stride == (2, 1)
+    for key, value in (("kernel_size 1", 3), ("size 0", 9), ("stride 0", 1)):
+        turn(page, key, value)
+    expect(each.locator("input")).to_be_enabled()
+    each.locator("label").click()
+    expect(dial(page, "kernel_size")).to_be_visible()
+    assert turn(page, "kernel_size", 4)[0].kernel_size == (4, 4)
+
+
+def test_a_typed_line_is_taken_or_refused_with_its_reason(page: Page, address: str):
+    open_page(page, address, layer="conv~3x16x16~o4~k3")
+    field = page.get_by_label("Or type a layer")
+
+    def write(text: str) -> None:
+        field.fill(text)
+        field.press("Enter")
+
+    before = page.url
+    write("nn.Conv2d(3, 6, (3, 5), stride=2, padding='valid')")
+    assert follows(page, before)[0].kernel_size == (3, 5)
+    expect(field).to_have_value("")
+    before = page.url
+    write("torch.nn.AvgPool2d(4, ceil_mode=True)")
+    assert follows(page, before)[0].stride == (4, 4)
+
+    before = page.url
+    for text, sentence in (
+        ("nn.Conv2d(3, 10, 50)", "A window of 50 rows does not fit into 16"),
+        ("nn.Conv2d(4, 10, 3)", "reads 4 channels, but the input has 3"),
+        ("nn.Conv2d(3, 10, 3, groups=2)", "groups"),
+        ("nn.Linear(3, 10)", "is not a layer known here"),
+        ("__import__('os').system('true')", "is not a"),
+        ("nn.Conv2d(3, 10", "is not a line such as"),
+    ):
+        write(text)
+        alert = page.get_by_test_id("stAlert")
+        expect(alert).to_contain_text(sentence)
+        expect(alert).to_have_count(1)
+        expect(field).to_have_value(text)
+        assert page.url == before
+        assert page.get_by_test_id("stException").count() == 0
+    write("nn.MaxPool2d(2)")
+    assert follows(page, before)[0].kind == "max_pool"
+
+
+def test_two_dials_turned_at_once_never_make_an_impossible_layer(page: Page, address: str):
+    """The stride may go down to 1 while output padding is 0, or output padding up to 2 while the stride is 3."""
+    open_page(page, address, layer="transposed~1x4x4~o1~k3~s3~p1")
+    before = page.url
+    inputs(page).locator(".dials").filter(has=page.locator("[data-key=stride]")).evaluate(
+        """(dials) => {
+          for (const [key, value] of [["stride", 1], ["output_padding", 2]]) {
+            const slider = dials.querySelector(`[data-key="${key}"] input[type=range]`);
+            slider.value = value;
+            slider.dispatchEvent(new Event("input"));
+          }
+        }"""
+    )
+    spec, _ = follows(page, before)
+    page.wait_for_timeout(500)
+    spec, _ = follows(page)
+    assert (spec.stride[0], spec.output_padding[0]) in ((1, 0), (3, 2))
+
+
+def random_move(page: Page, random: np.random.Generator) -> str | None:
+    """One control moved somewhere else; what was moved, or None where there was nothing to move."""
+    kind = str(random.choice(["dial", "dial", "dial", "dial", "list", "axes", "toggle", "each"]))
+    before = page.url
+    if kind == "dial":
+        key = str(random.choice(dial_keys(page)))
+        slider = dial(page, key)
+        low, high, step = (int(slider.get_attribute(name) or 0) for name in ("min", "max", "step"))
+        # near the low end: large windows in 3-D are slow
+        wanted = low + step * int(random.integers(0, min((high - low) // step, 7) + 1))
+        if wanted == int(slider.input_value()):
+            return None
+        turn(page, key, wanted)
+        return f"{key} {wanted}"
+    if kind == "list":
+        boxes = inputs(page).get_by_test_id("stSelectbox")
+        box = boxes.nth(int(random.integers(boxes.count())))
+        box.locator("input").click()
+        choices = page.get_by_role("option")
+        choice = choices.nth(int(random.integers(choices.count())))
+        words = choice.inner_text()
+        if choice.get_attribute("aria-selected") == "true":
+            page.keyboard.press("Escape")
+            return None
+        choice.click()
+        follows(page, before)
+        return words
+    if kind == "axes":
+        wanted = int(random.integers(1, 4))
+        if wanted == layer(page)[0].dimensions:
+            return None
+        axes(page, wanted)
+        return f"{wanted}-D"
+    toggles = inputs(page).get_by_test_id("stCheckbox").filter(has=page.locator("input:enabled"))
+    if not toggles.count():
+        return None
+    one = toggles.nth(int(random.integers(toggles.count())))
+    words = one.inner_text()
+    one.locator("label").click()
+    if words.startswith("Each axis"):
+        page.wait_for_timeout(300)
+        follows(page)
+    else:
+        follows(page, before)
+    return words
+
+
+def test_a_random_walk_over_the_controls_never_meets_an_error(page: Page, address: str):
+    open_page(page, address)
+    random = np.random.default_rng(4)
+    walked: list[str] = []
+    for kind in random.permutation(list(KINDS)):
+        if kind != layer(page)[0].kind:
+            assert choose(page, "Layer", KINDS[str(kind)].title)[0].kind == kind
+        for _ in range(30):
+            moved = random_move(page, random)
+            walked += [moved] if moved else []
+            if len(walked) % 2 == 0 and moved:
+                break
+    assert len(walked) >= 20
+
+
+HOSTILE = [
+    "nonsense",
+    "conv",
+    "conv~3x32x32~k99",
+    "conv~0x3x3~k1",
+    "conv~3x32x32~z5",
+    "conv~3x32x32~k3~s0",
+    "max_pool~3x8x8~k2~p2",
+    "conv~" + "9" * 400,
+    "conv~99999x99999x99999~o99999~k99999999",
+    "<img src=x onerror=alert(1)>~3x3x3",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:20])
+def test_a_hostile_link_gets_one_sentence_and_the_usual_layer(page: Page, address: str, text: str):
+    open_page(page, address, layer=text)
+    expect(page.get_by_test_id("stAlert")).to_have_count(1)
+    expect(page.get_by_test_id("stAlert")).to_contain_text("The link's layer cannot be shown.")
+    expect(headline(page)).to_have_text("3 × 32 × 32 → 10 × 32 × 32")
+    assert "layer" not in query(page)
+    assert page.get_by_test_id("stException").count() == 0
+
+
+@pytest.mark.parametrize("step", ["0_98", "9_9", "x", "0_-1", "0_1e3"])
+def test_a_step_that_is_not_there_is_no_pin(page: Page, address: str, step: str):
+    open_page(page, address, step=step)
+    assert "pinned" not in place(page).inner_text()
+    follows(page)
+
+
+# ------------------------------------------------------------------------------- the player under the hand
+
+
+def place(page: Page, which: int = 0) -> Locator:
+    return players(page).nth(which).locator(".place")
+
+
+def at_frame(page: Page, frame: int, which: int = 0) -> None:
+    expect(players(page).nth(which)).to_have_attribute("data-frame", str(frame))
+
+
+def frame_of(page: Page) -> int:
+    return int(players(page).first.get_attribute("data-frame") or -1)
+
+
+def press(page: Page, name: str) -> None:
+    players(page).first.get_by_role("button", name=name, exact=True).click()
+
+
+def cell(page: Page, board: str, plane: int, row: int, column: int, which: int = 0) -> tuple[float, float]:
+    """The middle of a cell, in the window."""
+    canvas = players(page).nth(which).locator(f".{board} canvas")
+    canvas.scroll_into_view_if_needed()
+    x, y = (
+        players(page)
+        .nth(which)
+        .evaluate(
+            """(player, [board, plane, row, column]) => {
+          const { canvas, places, cell, width } = player._player.boards[board];
+          const area = canvas.getBoundingClientRect(), scale = area.width / width;
+          return [
+            area.left + (places[plane].left + (column + 0.5) * cell) * scale,
+            area.top + (places[plane].top + (row + 0.5) * cell) * scale,
+          ];
+        }""",
+            [board, plane, row, column],
+        )
+    )
+    return x, y
+
+
+# Frames that went by, and milliseconds that passed.
+RUN = """async (player, seconds) => {
+  const bench = player._player, count = bench.frames.length, [first, start] = [bench.frame, performance.now()];
+  let [before, turns] = [first, 0];
+  while (performance.now() - start < 1000 * seconds) {
+    await new Promise(requestAnimationFrame);
+    if (bench.frame < before) turns++;
+    before = bench.frame;
+  }
+  return [turns * count + bench.frame - first, performance.now() - start];
+}"""
+
+
+def runs(page: Page, seconds: float, pace: float) -> None:
+    """So many milliseconds for a frame, by the page's own clock."""
+    frames, passed = players(page).first.evaluate(RUN, seconds)
+    assert abs(frames - passed / pace) <= 1.5 + 0.02 * frames
+
+
+def test_it_plays_slowly_until_a_hand_comes_then_at_the_speed_that_is_asked_for(page: Page, address: str):
+    open_page(page, address)
+    runs(page, 4, 1600)
+    press(page, "Pause")
+    runs(page, 1, np.inf)
+    press(page, "Play")
+    runs(page, 2, 650)
+    page.get_by_label("Speed").select_option("4")
+    runs(page, 1.5, 650 / 4)
+    page.get_by_label("Speed").select_option("16")
+    runs(page, 1.5, 650 / 16)
+
+
+def test_buttons_scrub_and_keys_step(page: Page, address: str):
+    open_page(page, address)  # 2 filters of 7 × 7
+    players(page).first.get_by_label("Position").fill("10")
+    at_frame(page, 10)
+    expect(place(page)).to_have_text("11 of 98")
+    runs(page, 1, np.inf)
+    press(page, "One on")
+    at_frame(page, 11)
+    press(page, "One back")
+    press(page, "One back")
+    at_frame(page, 9)
+    page.locator(".inputs canvas").focus()
+    for key, frame in (
+        ("ArrowRight", 10),
+        ("ArrowDown", 17),
+        ("ArrowUp", 10),
+        ("ArrowLeft", 9),
+        ("Shift+ArrowRight", 19),
+        ("Shift+ArrowDown", 89),
+        ("Shift+ArrowDown", 97),
+        ("ArrowRight", 97),
+        ("Shift+ArrowUp", 27),
+    ):
+        page.keyboard.press(key)
+        at_frame(page, frame)
+    assert players(page).first.locator("output").get_attribute("aria-live") == "polite"
+    page.keyboard.press("Space")
+    expect(players(page).first.get_by_role("button", name="Pause")).to_be_visible()
+    assert players(page).first.locator("output").get_attribute("aria-live") == "off"
+    page.keyboard.press("Space")
+    expect(players(page).first.get_by_role("button", name="Play")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(place(page)).to_contain_text("pinned")
+    expect(page).to_have_url(re.compile(r"step=0_\d"))
+    page.keyboard.press("Escape")
+    expect(place(page)).not_to_contain_text("pinned")
+    expect(page).not_to_have_url(re.compile("step="))
+
+
+def test_where_cells_scatter_an_arrow_down_goes_to_the_next_row_of_the_input(page: Page, address: str):
+    open_page(page, address, layer="transposed~1x3x2~o1~k3~s2")
+    page.locator(".inputs canvas").focus()
+    page.keyboard.press("Space")
+    players(page).first.get_by_label("Position").fill("0")
+    page.locator(".inputs canvas").focus()
+    page.keyboard.press("ArrowDown")
+    at_frame(page, 2)
+    expect(players(page).first.locator("output")).to_contain_text("Input row 1, column 0")
+
+
+def test_pointing_shows_that_window_and_never_stops_the_play(page: Page, address: str):
+    open_page(page, address)
+    page.get_by_label("Speed").select_option("4")
+    said = players(page).first.locator("output")
+    page.mouse.move(*cell(page, "outputs", 1, 5, 3))
+    expect(said).to_contain_text("filter 2, row 5, column 3: ")
+    at_frame(page, 49 + 5 * 7 + 3)
+    runs(page, 1, 650 / 4)
+    at_frame(page, 49 + 5 * 7 + 3)
+    # five by five with two cells of padding: the window in whose middle the pixel lies
+    page.mouse.move(*cell(page, "inputs", 1, 2 + 4, 2 + 6))
+    expect(said).to_contain_text(re.compile("row 4, column 6: "))
+    page.mouse.move(2, 2)
+    expect(said).not_to_contain_text("row 4, column 6: ")
+    expect(players(page).first.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_a_click_pins_and_the_pin_is_in_the_link(page: Page, address: str):
+    open_page(page, address)
+    page.mouse.click(*cell(page, "outputs", 0, 3, 2))
+    page.mouse.move(2, 2)
+    expect(page).to_have_url(re.compile("step=0_23"))
+    at_frame(page, 23)
+    runs(page, 1, np.inf)
+    settled(page)
+    page.reload()
+    expect(place(page)).to_have_text("24 of 98, pinned")
+    at_frame(page, 23)
+    runs(page, 2, np.inf)
+    # the pin goes along with the hand, and the link with it
+    press(page, "One on")
+    expect(page).to_have_url(re.compile("step=0_24"))
+    expect(place(page)).to_have_text("25 of 98, pinned")
+    page.go_back()
+    expect(place(page)).to_have_text("24 of 98, pinned")
+    # what plays is not pinned
+    press(page, "Play")
+    expect(page).not_to_have_url(re.compile("step="))
+    expect(place(page)).not_to_contain_text("pinned")
+    press(page, "Pause")
+    page.mouse.click(*cell(page, "outputs", 1, 0, 0))
+    expect(page).to_have_url(re.compile("step=0_49"))
+    page.mouse.click(*cell(page, "outputs", 1, 0, 0))
+    expect(page).not_to_have_url(re.compile("step="))
+
+
+def test_another_layer_forgets_the_pin_and_the_same_step_can_be_pinned_there(page: Page, address: str):
+    open_page(page, address)
+    page.mouse.click(*cell(page, "outputs", 0, 0, 4))
+    expect(page).to_have_url(re.compile("step=0_4"))
+    turn(page, "padding", 1)
+    assert "step" not in query(page)
+    expect(place(page)).not_to_contain_text("pinned")
+    page.mouse.click(*cell(page, "outputs", 0, 0, 4))
+    expect(page).to_have_url(re.compile("step=0_4"))
+
+
+def test_each_of_two_stages_has_its_own_pin(page: Page, address: str):
+    open_page(page, address, layer="separable~2x4x4~o2~k3~p1")
+    page.mouse.click(*cell(page, "outputs", 1, 2, 1, which=1))
+    expect(page).to_have_url(re.compile("step=1_25"))
+    settled(page)
+    page.reload()
+    expect(place(page, 1)).to_have_text("26 of 32, pinned")
+    expect(place(page, 0)).not_to_contain_text("pinned")
+
+
+PINK = """(player, board) => {
+  const { canvas, planes, places, cell, width } = player._player.boards[board], ratio = canvas.width / width;
+  const context = canvas.getContext("2d");
+  return planes.map(({ rows, columns }, plane) => Array.from({ length: rows * columns }, (_, at) => {
+    const [x, y] = [places[plane].left + (at % columns) * cell, places[plane].top + Math.floor(at / columns) * cell];
+    const { data } = context.getImageData(ratio * (x + 1), ratio * (y + 1), ratio * (cell - 3), ratio * (cell - 3));
+    let pink = 0;
+    for (let i = 0; i < data.length; i += 4) pink += data[i] - data[i + 1] > 60 && data[i] - data[i + 2] > 25;
+    return pink / (data.length / 4);
+  }));
+}"""
+
+
+def pink(page: Page, planes: int) -> NDArray[np.float64]:
+    """Of each cell of the drawn input the part that is in the colour of hatching and of winners: (planes, cells)."""
+    found = np.array(players(page).first.evaluate(PINK, "inputs"))
+    assert len(found) == planes
+    return found
+
+
+def test_max_pooling_marks_the_winner(page: Page, address: str):
+    spec, shape = LayerSpec("max_pool", 2, 2, kernel_size=3, stride=2, padding=1), (2, 6, 7)
+    open_page(page, address, layer="max_pool~2x6x7~k3~s2~p1")
+    picture = torch.from_numpy(worked_numbers(spec, shape)[0]).double()
+    most, winners = torch.nn.functional.max_pool2d(picture, 3, 2, 1, return_indices=True)
+    press(page, "Pause")
+    rows, columns = most.shape[1:]
+    for frame in range(0, most.numel(), 5):
+        players(page).first.get_by_label("Position").fill(str(frame))
+        at_frame(page, frame)
+        channel, cell_of = divmod(frame, rows * columns)
+        marked = pink(page, 2).reshape(2, 8, 9)[:, 1:-1, 1:-1].reshape(2, -1) > 0.1
+        expected = np.zeros((2, 42), bool)
+        expected[channel, winners[channel].ravel()[cell_of]] = True
+        np.testing.assert_array_equal(marked, expected)
+        said = players(page).first.locator("output").inner_text()
+        assert last_number(said) == most[channel].ravel()[cell_of]
+
+
+@contextmanager
+def calm(browser: Browser) -> Iterator[Page]:
+    """A visitor who asks for less motion."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce")
+    try:
+        with listening(context.new_page()) as page:
+            yield page
+    finally:
+        context.close()
+
+
+def test_nothing_moves_by_itself_for_those_who_ask_for_less_motion(browser: Browser, address: str):
+    with calm(browser) as page:
+        open_page(page, address)
+        expect(players(page).first.get_by_role("button", name="Play")).to_be_visible()
+        runs(page, 3, np.inf)
+        assert frame_of(page) == 0
+        turn(page, "padding", 1)
+        runs(page, 2, np.inf)
+        press(page, "Play")
+        runs(page, 2, 650)
+        assert players(page).first.evaluate("(player) => player._player.glide") == 1
+
+
+def test_an_idle_page_stops_when_less_motion_is_asked_for(page: Page, address: str):
+    open_page(page, address)
+    expect(players(page).first.get_by_role("button", name="Pause")).to_be_visible()
+    page.emulate_media(reduced_motion="reduce")
+    expect(players(page).first.get_by_role("button", name="Play")).to_be_visible()
+    runs(page, 2, np.inf)
+
+
+def test_a_window_that_reads_nothing_can_be_pointed_at_and_pinned(page: Page, address: str):
+    open_page(page, address, layer="masked_a~1x3x3~o1~k1")
+    said = players(page).first.locator("output")
+    page.mouse.move(*cell(page, "inputs", 0, 1, 1))
+    page.mouse.click(*cell(page, "outputs", 0, 2, 1))
+    expect(said).to_contain_text("row 2, column 1: no cell is read: 0; with the bias")
+    expect(page).to_have_url(re.compile("step=0_7"))
+
+
+def test_what_is_too_much_to_draw_is_said(page: Page, address: str):
+    page.goto(f"{address}/arithmetic?layer=conv~3x32x32x32~o10~k15~p7")
+    expect(headline(page)).to_have_text("3 × 32 × 32 × 32 → 10 × 32 × 32 × 32")
+    expect(page.get_by_text("products are too many to be drawn one by one")).to_be_visible()
+    expect(players(page)).to_have_count(0)
+    before = page.url
+    dial(page, "kernel_size").fill("3")
+    expect(players(page)).to_have_count(1)
+    assert page.url != before
+
+
+# ------------------------------------------------------------------------------- what is never read
+
+UNREAD = [
+    "conv~3x32x32~o10~k5~s4",
+    "conv~1x9x12~o2~k2~s5x3",
+    "masked_a~3x7x7~o2~k3~s3",
+    "masked_b~1x8x8~o1~k3x5~s4~p1",
+    "conv~2x5x5~o1~k2~s4~p2~mcircular",
+    "conv~1x7x7~o1~k1~s3~p2~mreflect",
+    "average_pool~2x8x8~k2~s3",
+    "average_pool~1x9x9~k2~s4~c1",
+    "transposed~3x4x4~o2~k1~s3~p3",
+    "dilated~1x12x12~o1~k2~d3~s5",
+    "separable~2x8x8~o2~k2~s3",
+    "conv~1x11~o1~k2~s4",
+    "conv~1x4x5x5~o1~k1~s3",
+    "conv~3x8x8~o2~k3~p1",
+]
+
+
+def met(spec: LayerSpec, shape: Sizes) -> NDArray[np.bool_]:
+    """Which cells of a channel reach the output: where torch's gradient through weights of one is not zero."""
+    cells = torch.zeros(1, *shape, dtype=torch.float64, requires_grad=True)
+    made = cells
+    for stage in torch_layers(spec):
+        for name, numbers in stage.named_parameters():
+            ones = mask(spec.kind, spec.kernel_size) if spec.kind.startswith("masked") else np.ones(1)
+            numbers.data[:] = torch.from_numpy(ones) if name == "weight" else 0
+        made = stage(made)
+    made.sum().backward()
+    assert cells.grad is not None
+    seen = cells.grad[0].numpy() != 0
+    assert (seen == seen[0]).all()
+    return seen[0]
+
+
+@pytest.mark.parametrize("text", UNREAD)
+def test_what_no_window_reads_is_counted_and_hatched(page: Page, address: str, text: str):
+    open_page(page, address, layer=text)
+    spec, shape = read_layer(text)
+    captions = page.locator(".st-key-view").get_by_test_id("stCaptionContainer").all_inner_texts()
+    seen = met(spec, shape)
+    names = {1: ["Positions"], 2: ["Rows", "Columns"], 3: ["Slices", "Rows", "Columns"]}[spec.dimensions]
+    together = [caption for caption in captions if caption.startswith(f"{' and '.join(names).capitalize()}.")]
+    for axis, name in enumerate(names):
+        unread = int((~seen.any(axis=tuple(each for each in range(seen.ndim) if each != axis))).sum())
+        said = together or [caption for caption in captions if caption.startswith(f"{name}.")]
+        assert len(said) == 1
+        wanted = rf" {unread} [a-z]+ " if unread else " Every [a-z]+ is read"
+        assert re.search(wanted, said[0]), f"{unread} {name} are not read, but: {said[0]}"
+
+    small, size, _ = drawable(spec, shape)
+    drawn = met(small, size)
+    part = re.compile(f"{(~drawn).sum()} of {drawn.size} cells never read: hatched")
+    words = players(page).first.locator(".inputs .size")
+    expect(words).to_have_text(part) if not drawn.all() else expect(words).not_to_contain_text("never")
+    hatched = (
+        pink(page, small.in_channels * (size[1] + 2 * spec.margins[0][0] if len(size) > 3 else 1)) > 0.03
+    )
+    picture = [
+        [flag == 0 for flag in plane["flags"]]
+        for plane in players(page).first.evaluate("(player) => player._player.inputs")
+    ]
+    np.testing.assert_array_equal(hatched[np.array(picture)].reshape(-1, *drawn.shape)[0], ~drawn)
+    assert not hatched[~np.array(picture)].any()
+
+
+# ------------------------------------------------------------------------------- for everybody
+
+
+def focus(page: Page) -> str:
+    """Class of the focused element, through shadow roots, behind that of the board and the key of the dial around it."""
+    return page.evaluate(
+        "() => { let e = document.activeElement; while (e?.shadowRoot?.activeElement)"
+        " e = e.shadowRoot.activeElement; const around = (what) => e?.closest?.(what);"
+        " return [around('figure')?.className, around('.dial')?.dataset.key, e?.type, e?.className,"
+        " e?.getAttribute?.('aria-label')].join(' ') }"
+    )
+
+
+def tab_to(page: Page, name: str) -> None:
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if name in focus(page):
+            return
+    raise AssertionError(f"Tab never reaches {name}")
+
+
+def test_everything_works_with_the_keyboard_alone(page: Page, address: str):
+    open_page(page, address)
+    page.locator("h1").click()
+    before = page.url
+    tab_to(page, "kernel_size range")
+    page.keyboard.press("ArrowLeft")
+    assert follows(page, before)[0].kernel_size == (4, 4)
+    assert "kernel_size range" in focus(page), "the hand stays where it was"
+    tab_to(page, "inputs ")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    frame = frame_of(page)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"step=0_{frame}"))
+    tab_to(page, "Position")
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile(f"step=0_{frame + 1}"))
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 800])
+def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
+    browser: Browser, address: str, dark: bool, width: int
+):
+    with visiting(browser, width=width, dark=dark) as page, listening(page):
+        open_page(page, address, layer="separable~3x8x8~o4~k3x2~s3")
+        found = Axe().run(page).response["violations"]
+        ours = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+        assert not ours, [(rule["id"], [node["html"][:160] for node in rule["nodes"]]) for rule in ours]
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        for part in page.locator(".player canvas").all():
+            area = part.bounding_box()
+            assert area
+            assert area["x"] >= 0
+            assert area["x"] + area["width"] <= width
