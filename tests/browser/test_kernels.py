@@ -473,6 +473,7 @@ def cell(page: Page, row: int, column: int) -> tuple[float, float]:
 
 
 def drag(page: Page, *cells: tuple[int, int], steps: int = 1, button: Any = "left") -> None:
+    page.locator(".grid").hover(position={"x": 3, "y": 3})  # waits until nothing moves any more
     places = [cell(page, *place) for place in cells]
     page.mouse.move(*places[0])
     page.mouse.down(button=button)
@@ -588,8 +589,8 @@ def test_a_kernel_is_turned_and_normalised_as_numpy_would(
         ("Flip", lambda w: np.flip(w, 1)),
         ("Rotate", lambda w: np.rot90(w, -1, (1, 2))),
         ("Negate", np.negative),
-        ("Sum 1", lambda w: w / w.sum((1, 2), keepdims=True)),
-        ("Mean 0", lambda w: w - w.mean((1, 2), keepdims=True)),
+        ("Sum to 1", lambda w: w / w.sum((1, 2), keepdims=True)),
+        ("Zero mean", lambda w: w - w.mean((1, 2), keepdims=True)),
         ("Clear", np.zeros_like),
     ]:
         page.get_by_role("button", name=name, exact=True).click()
@@ -836,7 +837,7 @@ def test_a_picture_of_one_pixel_is_convolved(page: Page, address: str):
     expect(page.locator("output")).to_contain_text(f"Row 0, column 0: sum of 9 products = {5 * grey}")
     drag(page, (1, 1))
     np.testing.assert_array_equal(state(page).result, [[grey]])
-    page.get_by_text("So many pixels", exact=True).click()
+    page.get_by_text("Choose", exact=True).click()
     expect(page.get_by_test_id("stAlert").or_(page.locator(".output .size")).first).to_be_visible()
     assert "Traceback" not in page.content()
 
@@ -853,7 +854,7 @@ def test_a_picture_of_12_million_pixels_is_convolved(page: Page, address: str):
     expect(page.locator(".input .size")).to_have_text("384 × 512")
     settled(page)
     check(page, UNEVEN)
-    page.get_by_label("Longest side computed on").click()
+    page.get_by_label("Size of the picture, longest side").click()
     page.get_by_role("option", name="2048 pixels").click()
     expect(page.locator(".input .size")).to_have_text("1536 × 2048")
     settled(page)
