@@ -102,6 +102,18 @@ def frequency_response(weights: Weights, side: int = 65) -> NDArray[np.float32]:
     return response
 
 
+def dilated(weights: Weights, dilation: tuple[int, int]) -> Weights:
+    """Weights (h, w) with the holes of a dilation written out as zeros: (d·(h - 1) + 1, d·(w - 1) + 1).
+
+    >>> dilated(np.array([[1.0, 2.0]]), (1, 3)).tolist()
+    [[1.0, 0.0, 0.0, 2.0]]
+    """
+    rows, columns = (d * (size - 1) + 1 for d, size in zip(dilation, weights.shape, strict=True))
+    spread = np.zeros((rows, columns))
+    spread[:: dilation[0], :: dilation[1]] = weights
+    return spread
+
+
 def compose(first: Weights, second: Weights) -> Weights:
     """The kernel (h1 + h2 − 1, w1 + w2 − 1) that does in one cross-correlation what two do in sequence.
 

@@ -24,8 +24,8 @@ from explorer.ui.components.picker import picker
 from explorer.ui.components.tiles import Tile, tiles
 
 OWN = "own"
-DRAWING = 448
-"""Side of the drawing paper in pixels: twice what most networks are fed."""
+DRAWING = 416
+"""Side of the drawing paper in pixels: what a dialog has room for."""
 
 _PHOTO, _TROUBLE, _TURN = "own photo", "trouble with a photo", "upload turn"
 _IN_USE, _PICKED, _FAILED = "model in use", "model picked", "model that failed"

@@ -15,7 +15,7 @@ from explorer.kernels import Kernel, Preset, read_kernel, write_preset
 from explorer.ui import cache, controls, link
 from explorer.ui.components.dials import Dial, dials
 from explorer.ui.components.picker import picker
-from explorer.ui.components.stencil import Laying, View
+from explorer.ui.components.stencil import PARTS, Laying, View
 
 USUAL: Final = "sobel_x"
 SIDES: Final[Mapping[str, str]] = MappingProxyType(
@@ -23,7 +23,9 @@ SIDES: Final[Mapping[str, str]] = MappingProxyType(
 )
 COLOURS: Final[Mapping[str, str]] = MappingProxyType({"grey": "Grey", "rgb": "Red, green, blue"})
 WAYS: Final[Mapping[str, str]] = MappingProxyType({"cross": "Cross-correlation", "flip": "Convolution"})
-PADDINGS: Final[Mapping[str, str]] = MappingProxyType({"same": "Same size", "amount": "So many pixels"})
+PADDINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {"same": "Same size", "none": "None", "amount": "Choose"}
+)
 _MODE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "zeros": "Zeros",
@@ -52,6 +54,12 @@ def chosen_kernel() -> tuple[Preset | None, tuple[float, ...], Kernel]:
     return preset, values, kernel
 
 
+def _pick(key: str) -> None:
+    """Begin with a preset, seen as suits it: a blur as a photograph, what has negative weights signed."""
+    link.choose("kernel", key)
+    link.choose("shown", "signed" if (read_kernel(key)[2].weights < 0).any() else "photo")
+
+
 def take_kernel(kernel: Kernel) -> None:
     """Make it the page's kernel."""
     link.choose("kernel", kernel.text)
@@ -66,7 +74,7 @@ def kernel() -> Kernel:
         "kernels",
         cache.kernel_options(),
         preset.key if preset else "",
-        link.chooser("kernel"),
+        _pick,
     )
     if preset is None:
         st.caption(f"**{plain(made.name)}**: these weights are in the link.")
@@ -98,7 +106,7 @@ def working_photo(photo: Photo) -> Photo:
     """The photo at the size that is computed on."""
     longest = max(photo.width, photo.height)
     sides = {key: words for key, words in SIDES.items() if int(key) <= max(longest, 512)}
-    side = controls.choice("side", "Longest side computed on", sides, "the size")
+    side = controls.choice("side", "Size of the picture, longest side", sides, "the size")
     return cache.working_photo(photo, int(side))
 
 
@@ -110,12 +118,14 @@ def laying(photo: Photo, kernel: Kernel) -> Laying:
     """
     if kernel.channels == 3:
         colour = "rgb"
-        st.caption("Three grids of weights: laid on red, green and blue.")
+        st.caption(
+            "A grid of weights for each of red, green and blue. “One for all” over the weights goes back to one."
+        )
     else:
         colour = controls.choice("colour", "Colour", COLOURS, "the colours", buttons=True)
     padding = controls.choice("padding", "Padding", PADDINGS, "the padding", buttons=True)
     modes = {mode: _MODE_WORDS[mode] for mode in PADDING_MODES if _pads(mode, photo)}
-    mode = controls.choice("mode", "Padding is", modes, "the padding")
+    mode = controls.choice("mode", "Padded with", modes, "the padding")
     numbers = _numbers(photo, kernel, padding, mode)
     activation = controls.choice(
         "activation",
@@ -123,7 +133,7 @@ def laying(photo: Photo, kernel: Kernel) -> Laying:
         {key: entry.title for key, entry in ACTIVATIONS.items()},
         "the activation",
     )
-    flip = controls.choice("way", "The kernel is laid on as", WAYS, "the way", buttons=True) == "flip"
+    flip = controls.choice("way", "Slid over the picture as", WAYS, "the way", buttons=True) == "flip"
     _explain_way(flip)
     spec = ConvSpec(
         (kernel.height, kernel.width),
@@ -166,13 +176,13 @@ def _numbers(photo: Photo, kernel: Kernel, padding: str, mode: str) -> dict[str,
 def _explain_way(flip: bool) -> None:
     st.caption(
         (
-            "Convolution proper turns the kernel by half a turn: "
+            "Convolution in mathematics turns the kernel by half a turn first, so Sobel’s signs change: "
             r"$\text{out}[y, x] = \sum_{i,j} k[i, j]\; f[y - i, x - j]$. "
             if flip
             else "What networks call convolution: "
             r"$\text{out}[y, x] = \sum_{i,j} k[i, j]\; f[y + i, x + j]$. "
         )
-        + "They learn their weights, so a turned kernel is as good: training would find it turned."
+        + "Networks learn their weights, so to them it is the same: training would find the turned kernel."
     )
 
 
@@ -180,6 +190,7 @@ def view() -> View:
     """What is shown of the result."""
     return View(
         link.read_among("shown", ("signed", "photo"), "signed", "the view"),
+        link.read_among("part", PARTS, "sum", "the part"),
         link.read_number("lens", 0, 0, 1) == 1,
         link.read_number("hues", 0, 0, 1) == 1,
     )
@@ -188,6 +199,7 @@ def view() -> View:
 def take_view(seen: View) -> None:
     """Keep what the visitor switched."""
     link.choose("shown", seen.shown)
+    link.choose("part", seen.part)
     link.choose("lens", str(int(seen.lens)))
     link.choose("hues", str(int(seen.colours)))
 

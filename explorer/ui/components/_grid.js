@@ -8,16 +8,29 @@ const OPERATIONS = [
   ["Flip", "Change top and bottom", flipVertical],
   ["Rotate", "A quarter turn clockwise", rotate],
   ["Negate", "Turn every sign", negate],
-  ["Sum 1", "Divide by the sum, so that the brightness stays", normalise],
-  ["Mean 0", "Take the mean away, so that a plain surface gives 0", zeroMean],
+  ["Sum to 1", "Divide by the sum, so that the brightness stays", normalise],
+  ["Zero mean", "Take the mean away, so that a plain surface gives 0", zeroMean],
   ["Clear", "All weights 0", clear],
 ];
+const SECOND_THOUGHT = 1500; // ms after a minus in which a digit makes it a sign
 
 export const clamp = (value, highest) => Math.min(Math.max(value, 0), highest);
-export const showWeight = (weight) => showNumber(weight).replace("-", "−");
+export const showWeight = (weight) => (fraction(weight) || showNumber(weight)).replace("-", "−");
+// A fraction that people would write, where the decimals have no end: 1/9, −2/3; else "".
+function fraction(weight) {
+  if (Math.abs(weight) >= 10 || String(weight).length < 8) return "";
+  for (let below = 3; below <= LARGEST_BELOW; below++) {
+    const above = Math.round(weight * below);
+    if (above && weight === above / below) return `${above}/${below}`;
+  }
+  return "";
+}
+const LARGEST_BELOW = 121; // as many as a kernel can have weights
 // Two digits, without the zero in front of the point: for many in little room.
 export const brief = (weight) => showNumber(Number(weight.toPrecision(2))).replace("-", "−").replace(/^(−?)0\./, "$1.");
 const ROOMY = 4; // columns that have room for whole numbers
+// What people type: a comma serves as a point too.
+const typed = (text) => parseNumber(/^[^.]*,[^,]*$/.test(text) ? text.replace(",", ".") : text);
 export const copyOf = ({ height, width, channels: sheets }) => ({ height, width, channels: sheets.map((sheet) => Float64Array.from(sheet)) });
 export const element = (tag, properties) => Object.assign(document.createElement(tag), { ...(tag === "button" && { type: "button" }), ...properties });
 // A colour of its own for each weight.
@@ -45,11 +58,21 @@ export class KernelGrid {
 
   // A change by hand to all of it.
   change(kernel, remember = true) {
+    this.say("");
     this.kernel = kernel;
     this.name = "Custom";
     if (remember) this.history.push(copyOf(kernel));
     this.dress();
     this.reshaped();
+  }
+
+  // What cannot be done, in one sentence; "" takes it away.
+  say(sentence) {
+    put(this.find(".trouble"), sentence);
+  }
+
+  refuse(text) {
+    this.say(`“${text.slice(0, 20)}” is no weight: numbers up to 1,000,000 and fractions such as 1/9 are.`);
   }
 
   setWeight(row, column, value) {
@@ -114,7 +137,7 @@ export class KernelGrid {
     });
     this.sheet.setAttribute("aria-label", `Weights, ${height} rows × ${width} columns`);
     put(this.find(".name"), this.name);
-    put(this.find(".size"), `${height} × ${width}${sheets.length > 1 ? " × 3" : ""}${flip ? ", flipped when laid on" : ""}`);
+    put(this.find(".size"), `${height} × ${width}${sheets.length > 1 ? " × 3" : ""}${flip ? ", turned" : ""}`);
     this.find(".height").value = height;
     this.find(".width").value = width;
     this.find(".erase").setAttribute("aria-pressed", this.erasing);
@@ -164,7 +187,14 @@ export class KernelGrid {
   // ------------------------------------------------------------------ hands
 
   wireControls() {
-    const tool = ([textContent, title, operation]) => element("button", { textContent, title, onclick: () => this.change(operation(this.kernel)) });
+    const tool = ([textContent, title, operation]) => {
+      const act = () => {
+        const made = operation(this.kernel);
+        if (JSON.stringify(copyOf(made)) !== JSON.stringify(copyOf(this.kernel))) this.change(made);
+        else this.say(operation === normalise && this.first.reduce((sum, weight) => sum + weight, 0) === 0 ? "The weights sum to 0: no factor makes that 1." : `“${textContent}” changes nothing here.`);
+      };
+      return element("button", { textContent, title, onclick: act });
+    };
     this.find(".tools").append(
       element("button", { className: "undo", textContent: "Undo", title: "Take the last change back (Ctrl+Z)", onclick: () => this.undo() }),
       element("button", { className: "redo", textContent: "Redo", title: "Make it again (Ctrl+Y)", onclick: () => this.redo() }),
@@ -177,12 +207,15 @@ export class KernelGrid {
     }
     const brush = this.find(".brush");
     brush.oninput = () => {
-      const value = parseNumber(brush.value);
+      const value = typed(brush.value);
       brush.setAttribute("aria-invalid", Number.isNaN(value));
       if (!Number.isNaN(value)) this.brush = value;
     };
     brush.onchange = () => {
-      if (brush.getAttribute("aria-invalid") === "true") brush.value = showNumber(this.brush);
+      if (brush.getAttribute("aria-invalid") === "true") {
+        this.refuse(brush.value);
+        brush.value = showNumber(this.brush);
+      } else this.say("");
       brush.setAttribute("aria-invalid", false);
     };
     this.find(".erase").onclick = () => ((this.erasing = !this.erasing), this.dress());
@@ -219,6 +252,7 @@ export class KernelGrid {
     sheet.oncontextmenu = (event) => event.preventDefault();
     sheet.ondblclick = () => this.edit(String(this.weight));
     const turn = (event) => {
+      if (!sheet.contains(sheet.getRootNode().activeElement)) return; // nobody is at the weights: the page scrolls
       event.preventDefault();
       this.cell = cellAt(event);
       this.nudge(-Math.sign(event.deltaY), event.shiftKey ? 10 : 1);
@@ -233,7 +267,7 @@ export class KernelGrid {
     const keys = {
       "+": changed(() => this.nudge(1)),
       "=": changed(() => this.nudge(1)),
-      "-": changed(() => this.nudge(-1)),
+      "-": changed(() => ((this.minus = { at: performance.now(), cell: String(this.cell), before: this.weight }), this.nudge(-1))),
       Delete: changed(() => this.setWeight(...this.cell, 0)),
       Backspace: changed(() => this.setWeight(...this.cell, 0)),
       " ": changed(() => this.setWeight(...this.cell, this.erasing ? 0 : this.brush)),
@@ -245,7 +279,7 @@ export class KernelGrid {
       const way = ways[event.key], { height, width } = this.kernel;
       if (way) this.select([clamp(this.cell[0] + way[0], height - 1), clamp(this.cell[1] + way[1], width - 1)]);
       else if (keys[event.key]) keys[event.key]();
-      else if (/^[\d.]$/.test(event.key)) this.edit(event.key, false);
+      else if (/^[\d.]$/.test(event.key)) this.begin(event.key);
       else return;
       event.preventDefault();
     };
@@ -257,6 +291,14 @@ export class KernelGrid {
       if (back) this.undo();
       else this.redo();
     };
+  }
+
+  // A digit opens the field; behind a minus it shows that a sign was meant, not a nudge.
+  begin(digit) {
+    const signed = this.minus && this.minus.cell === String(this.cell) && performance.now() - this.minus.at < SECOND_THOUGHT;
+    if (signed) this.setWeight(...this.cell, this.minus.before);
+    this.minus = null;
+    this.edit(signed ? `-${digit}` : digit, false);
   }
 
   select(cell) {
@@ -280,16 +322,18 @@ export class KernelGrid {
     const close = (taken, focus = true) => {
       if (!open) return;
       open = false;
-      const value = parseNumber(field.value);
+      const value = typed(field.value);
       field.remove();
-      if (taken && !Number.isNaN(value)) {
+      this.say("");
+      if (taken && Number.isNaN(value)) this.refuse(field.value);
+      else if (taken) {
         this.setWeight(...place, value);
         this.remember();
       }
       this.dress();
       if (focus) cell.focus({ preventScroll: true });
     };
-    field.oninput = () => field.classList.toggle("wrong", Number.isNaN(parseNumber(field.value)));
+    field.oninput = () => field.classList.toggle("wrong", Number.isNaN(typed(field.value)));
     field.onkeydown = (event) => {
       event.stopPropagation();
       if (event.key === "Enter" || event.key === "Escape") {

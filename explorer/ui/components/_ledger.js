@@ -20,12 +20,14 @@ export function drawLedger(canvas, seen, width, room, hue) {
   const side = Math.max(16, Math.min(LARGEST_CELL, Math.floor((beside ? third : room - GAP) / width), Math.floor(TALLEST / height / below)));
   const [across, down] = [width * side + GAP, height * side + GAP];
   const context = sized(canvas, (beside ? seen.length : 1) * across - GAP, below * down - GAP);
+  const lines = seen.map((products) => products.map(({ value, weight, product }) => cellLines(value, weight, product, side)));
+  const size = Math.min(...lines.flat().map((texts) => lettersOf(side, texts)));
   seen.forEach((products, channel) => {
     const [x, y] = beside ? [channel * across, 0] : [0, channel * down];
-    products.forEach(({ value, weight, product, padding }, tap) => {
+    products.forEach(({ value, padding }, tap) => {
       const colour = seen.length === 1 ? plain(value) : plain(0.35 * value).map((byte, index) => (index === channel ? value : byte));
       const [left, top] = [x + (tap % width) * side, y + Math.floor(tap / width) * side];
-      drawCell(context, left, top, side, padding ? misted(colour) : colour, cellLines(value, weight, product, side), padding);
+      drawCell(context, left, top, side, padding ? misted(colour) : colour, lines[channel][tap], padding, size);
       if (!hue) return;
       Object.assign(context, { strokeStyle: hue(tap), lineWidth: 3 });
       context.strokeRect(left + 1.5, top + 1.5, side - 4, side - 4);
@@ -44,12 +46,14 @@ export function drawLens(canvas, [top, left, height, width], room, at, accent) {
   const across = Math.max(LENS_ACROSS, width + 2), down = Math.max(LENS_DOWN, height + 2), side = Math.floor(Math.min(room, LENS_SIDE) / across);
   const context = sized(canvas, across * side, down * side);
   const [firstRow, firstColumn] = [top - ((down - height) >> 1), left - ((across - width) >> 1)];
+  const cells = Array.from({ length: down * across }, (_, cell) => at(firstRow + Math.floor(cell / across), firstColumn + (cell % across)));
+  const size = Math.min(...cells.filter(Boolean).map(({ values }) => lettersOf(side, values.map(readable))));
   for (let y = 0; y < down; y++)
     for (let x = 0; x < across; x++) {
-      const seen = at(firstRow + y, firstColumn + x);
+      const seen = cells[y * across + x];
       if (!seen) continue;
       const colour = seen.values.length > 1 ? seen.values : plain(seen.values[0]);
-      drawCell(context, x * side, y * side, side, seen.inside ? colour : misted(colour), seen.values.map(readable), !seen.inside);
+      drawCell(context, x * side, y * side, side, seen.inside ? colour : misted(colour), seen.values.map(readable), !seen.inside, size);
     }
   for (const [strokeStyle, lineWidth] of [["#fff", 5], [accent, 3]]) {
     Object.assign(context, { strokeStyle, lineWidth });

@@ -105,8 +105,14 @@ export function sized(canvas, width, height) {
 
 export const FONT = '"Source Sans", "Source Sans 3", sans-serif'; // a canvas inherits none
 
-// A cell of numbers: lines of text in the middle of a box, as large as fits.
-export function drawCell(context, x, y, side, colour, lines, hatched) {
+// Size of the letters in which these lines fit into a cell.
+export function lettersOf(side, lines) {
+  const longest = Math.max(...lines.map((line) => line.length), 1);
+  return Math.min(14, (side - 4) / Math.max(lines.length, 1) / 1.15, ((side - 4) / longest) * 1.75);
+}
+
+// A cell of numbers: lines of text in the middle of a box.  Cells side by side share a size, as small as one needs.
+export function drawCell(context, x, y, side, colour, lines, hatched, size) {
   context.fillStyle = css(colour);
   context.fillRect(x, y, side - 1, side - 1);
   context.fillStyle = context.strokeStyle = ink(colour);
@@ -122,8 +128,6 @@ export function drawCell(context, x, y, side, colour, lines, hatched) {
     context.stroke();
     context.restore();
   }
-  const longest = Math.max(...lines.map((line) => line.length), 1);
-  const size = Math.min(14, (side - 4) / lines.length / 1.15, ((side - 4) / longest) * 1.75);
   if (size < 6) return;
   context.font = `${size}px ${FONT}`;
   lines.forEach((line, index) => context.fillText(line, x + side / 2 - 0.5, y + side / 2 + (index - (lines.length - 1) / 2) * size * 1.18, side - 4));

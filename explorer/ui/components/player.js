@@ -177,13 +177,16 @@ class Player {
       context.fillText(label, places[index].left, places[index].top - LABEL / 2);
       context.textAlign = "center";
     });
+    const drawn = [];
     planes.forEach((plane, index) => {
       for (let row = 0; row < plane.rows; row++)
         for (let column = 0; column < plane.columns; column++) {
           const { colour, lines, hatched } = paint(plane, index, row, column);
-          drawCell(context, places[index].left + column * cell, places[index].top + row * cell, cell, colour, lines, hatched);
+          drawn.push([places[index].left + column * cell, places[index].top + row * cell, cell, colour, lines, hatched]);
         }
     });
+    const size = Math.min(...drawn.map(([, , , , lines]) => lettersOf(cell, lines)));
+    for (const place of drawn) drawCell(context, ...place, size);
   }
 
   drawInputs(context, { products, winner }) {

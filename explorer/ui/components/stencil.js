@@ -6,7 +6,7 @@ const BANDS = 16; // rows are convolved in so many bands: what a slice may overr
 const LIVE_SIDE = 320; // longest side of the live picture in pixels
 const SMALL_SIDE = 232; // and of a channel's small picture
 const UNREAD = [214, 39, 97, 215];
-const IN_COLOUR = 3; // the part that shows all three as the channels of one picture
+const PARTS = ["red", "green", "blue", "sum", "colour"]; // what the large output may show; the last: three channels of one picture
 
 const VIEWS = [
   ["signed", "Signed", "Blue below zero, white at zero, red above"],
@@ -14,13 +14,20 @@ const VIEWS = [
 ];
 const ACTIVATION_NAMES = { none: "", relu: "ReLU", abs: "| · |", sigmoid: "sigmoid", tanh: "tanh" };
 
+// Several planes as one row of numbers.
+function joined(planes) {
+  const all = new Float32Array(planes.length * planes[0].length);
+  planes.forEach((plane, index) => all.set(plane, index * plane.length));
+  return all;
+}
+
 class Stencil {
   constructor(bench) {
     const board = (name) => {
       const find = (part) => bench.querySelector(`.${name} ${part}`);
       return { name, stage: find(".stage"), picture: find(".picture"), veil: find(".veil"), marks: find(".marks"), size: find(".size") };
     };
-    Object.assign(this, { bench, input: board("input"), output: board("output"), at: null, pinned: false, met: null, seen: {}, mine: {}, sent: 0, rests: {}, turn: 0, finished: 0, part: -1, paintings: 0 });
+    Object.assign(this, { bench, input: board("input"), output: board("output"), at: null, pinned: false, met: null, seen: {}, mine: {}, sent: 0, rests: {}, turn: 0, finished: 0, paintings: 0 });
     this.find = (part) => bench.querySelector(part);
     this.grid = new KernelGrid(this.find(".weights"), {
       touched: (row, column, differences) => (this.retouch(row, column, differences), this.tellKernel()),
@@ -51,7 +58,8 @@ class Stencil {
     if (newKernel || renamed) this.grid.take(data.kernel, data.name);
     const newPicture = changed("photoId"), newSetting = changed("setting");
     this.dress();
-    if (newPicture) this.load();
+    if (newPicture && this.stream) this.stopCamera(); // another picture is wanted
+    else if (newPicture) this.load();
     if (newSetting || newKernel) this.prepare(); // of the old picture, until the new one is there
     else if (newView && this.result) this.paintOutput();
   }
@@ -137,6 +145,7 @@ class Stencil {
     if (!this.picture) return;
     const { width, height, data } = this.picture, { stride, padding, dilation, mode } = this.data.setting;
     const spec = { kernelHeight: this.kernel.height, kernelWidth: this.kernel.width, stride, padding, dilation, mode };
+    const middle = this.middle;
     this.spec = spec;
     this.extent = [dilation[0] * (spec.kernelHeight - 1) + 1, dilation[1] * (spec.kernelWidth - 1) + 1];
     this.around = margins(height, width, spec);
@@ -146,9 +155,23 @@ class Stencil {
     this.paintInput();
     if (!this.shape) return void this.paintNothing();
     this.padded = this.planes.map((plane) => pad(plane, height, width, this.around, mode));
+    if (middle && !this.pinned) [this.at.row, this.at.column] = this.nearest(middle); // it stays over the same part of the picture
     this.at ??= { row: this.shape[0] >> 1, column: this.shape[1] >> 1 };
     this.at = { row: clamp(this.at.row, this.shape[0] - 1), column: clamp(this.at.column, this.shape[1] - 1) };
     this.compute();
+  }
+
+  // The middle of the window, in pixels of the picture.
+  get middle() {
+    if (!this.at || !this.shape) return null;
+    const { stride } = this.spec, { top, left } = this.around, [height, width] = this.extent;
+    return [this.at.row * stride[0] - top + (height - 1) / 2, this.at.column * stride[1] - left + (width - 1) / 2];
+  }
+
+  // The window whose middle is nearest to a place of the picture.
+  nearest([row, column]) {
+    const { stride } = this.spec, { top, left } = this.around, [height, width] = this.extent;
+    return [Math.round((row + top - (height - 1) / 2) / stride[0]), Math.round((column + left - (width - 1) / 2) / stride[1])];
   }
 
   // All of it, a slice of each frame at a time: a long one neither freezes the page nor delays the next stroke.
@@ -203,7 +226,7 @@ class Stencil {
   lay({ stage, picture, veil }, width, height) {
     if (picture.width !== width || picture.height !== height) for (const canvas of [picture, veil]) Object.assign(canvas, { width, height });
     stage.style.aspectRatio = `${width} / ${height}`;
-    stage.style.maxWidth = `calc(62vh * ${Math.max(width / height, 0.02)})`;
+    stage.style.maxWidth = `calc(50vh * ${Math.max(width / height, 0.02)})`;
     picture.classList.toggle("large", stage.clientWidth * (globalThis.devicePixelRatio || 1) >= width);
     const context = picture.getContext("2d");
     return [context, context.createImageData(width, height)];
@@ -214,7 +237,7 @@ class Stencil {
     if (this.rgb) image.data.set(data);
     else paintPhotograph(image, this.planes[0]);
     context.putImageData(image, 0, 0);
-    put(this.input.size, `${height} × ${width}`);
+    put(this.input.size, `${height} rows × ${width} columns`);
     this.paintVeil();
   }
 
@@ -232,16 +255,17 @@ class Stencil {
   // The result, or one channel's part of the sum.
   paintOutput() {
     if (this.finished !== this.turn) return; // the one under way will paint, perhaps in another size
-    if (this.parts.length === 1) this.part = -1;
-    const [rows, columns] = this.shape, values = this.parts[this.part] ?? this.result;
+    const [rows, columns] = this.shape, part = this.parts.length > 1 ? PARTS.indexOf(this.view.part) : -1, coloured = PARTS[part] === "colour";
+    const values = coloured ? joined(this.parts) : (this.parts[part] ?? this.result);
     const [context, image] = this.lay(this.output, columns, rows);
-    const signed = this.view.shown === "signed", peak = innerPeak(values, columns, this.inner), numbers = { ...statistics(values), peak };
-    if (this.part === IN_COLOUR && this.parts.length > 1) paintColours(image, this.parts);
+    const signed = this.view.shown === "signed" && !coloured, all = statistics(values);
+    const peak = (signed && innerPeak(values, columns, this.inner)) || all.peak, numbers = { ...all, peak }; // of a plain picture only the border answers
+    if (coloured) paintColours(image, this.parts);
     else if (signed) paintSigned(image, values, peak, this.tables.signed);
     else paintPhotograph(image, values);
     context.putImageData(image, 0, 0);
-    const alone = this.parts.length > 1 && this.part >= 0 ? `, ${this.part === IN_COLOUR ? "before the sum" : `${CHANNELS[this.part].toLowerCase()} alone`}` : "";
-    put(this.output.size, `${rows} × ${columns}${alone}`);
+    const alone = coloured ? ", before the sum" : this.parts[part] ? `, ${PARTS[part]} alone` : "";
+    put(this.output.size, `${rows} rows × ${columns} columns${alone}`);
     this.mark(); // it reads sizes, so it comes before the texts that change: else the browser would lay out twice
     this.paintNumbers(numbers, values.length, signed);
     this.paintParts();
@@ -251,12 +275,13 @@ class Stencil {
   paintNumbers({ min, mean, max, peak, below, above, histogram }, count, signed) {
     const canvas = this.find(".histogram");
     drawHistogram(canvas, { histogram, min, max }, (value) => (signed ? shade(this.tables.signed, value, peak) : [value, value, value]), getComputedStyle(this.bench).color);
-    canvas.setAttribute("aria-label", `Histogram of the output, from ${readable(min)} to ${readable(max)}`);
+    canvas.title = `Histogram of the output, from ${readable(min)} to ${readable(max)}; heights are logarithmic`;
+    canvas.setAttribute("aria-label", canvas.title);
     put(this.find(".min"), `min ${readable(min)}`);
     put(this.find(".mean"), `mean ${readable(mean)}`);
     put(this.find(".max"), `max ${readable(max)}`);
     const outside = [below && `${below.toLocaleString("en")} below 0`, above && `${above.toLocaleString("en")} above 255`].filter(Boolean);
-    put(this.find(".clipped"), signed ? `Colours end at ±${readable(peak)}, the strongest away from the border.` : outside.length ? `Clipped: ${outside.join(", ")}, of ${count.toLocaleString("en")} pixels.` : "No pixel is clipped.");
+    put(this.find(".clipped"), signed ? `Blue is negative, red positive; full colour at ±${readable(peak)}, the strongest away from the padding.` : outside.length ? `Clipped: ${outside.join(", ")}, of ${count.toLocaleString("en")} values.` : "No value is clipped.");
   }
 
   // Each channel's part of the sum, on one scale, the sum, and the three as one picture: to be clicked.
@@ -264,27 +289,27 @@ class Stencil {
     const list = this.find(".parts"), several = this.parts.length > 1, { bias, activation } = this.data.setting;
     list.hidden = !several;
     if (!several) return;
-    const order = [0, 1, 2, -1, IN_COLOUR];
-    if (!list.children.length) list.append(...order.flatMap((part, index) => [this.partButton(part), element("span", { textContent: ["+", "+", "=", "", ""][index] })]));
+    if (!list.children.length) list.append(...PARTS.map((part, index) => this.partButton(part, ["+", "+", "=", "", ""][index])));
     const [rows, columns] = this.shape, step = Math.ceil(Math.max(rows, columns) / SMALL_SIDE), height = Math.ceil(rows / step), width = Math.ceil(columns / step);
     const small = [...this.parts, this.result].map((values) => thinned(values, columns, step)), peaks = small.map((values) => statistics(values).peak), most = Math.max(...peaks.slice(0, 3));
     const sum = ["sum", bias && ` + ${readable(bias)}`, ACTIVATION_NAMES[activation] && `, ${ACTIVATION_NAMES[activation]}`].filter(Boolean).join("");
     list.querySelectorAll("button").forEach((button, index) => {
       const [canvas, label] = button.children, context = canvas.getContext("2d"), image = context.createImageData(width, height);
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-      if (order[index] === IN_COLOUR) paintColours(image, small.slice(0, 3));
+      if (PARTS[index] === "colour") paintColours(image, small.slice(0, 3));
       else if (this.view.shown === "signed") paintSigned(image, small[index], index < 3 ? most : peaks[3], this.tables.signed);
       else paintPhotograph(image, small[index]);
       context.putImageData(image, 0, 0);
       put(label, [...CHANNELS.map((name) => `k ⋆ ${name.toLowerCase()}`), sum, "the three in colour"][index]);
-      button.setAttribute("aria-pressed", order[index] === this.part);
+      button.setAttribute("aria-pressed", PARTS[index] === this.view.part);
     });
   }
 
-  partButton(part) {
-    const made = element("button", { onclick: () => ((this.part = part), this.paintOutput()) });
+  partButton(part, sign) {
+    const made = element("button", { onclick: () => this.setView({ part }) }), place = element("span", {});
     made.append(document.createElement("canvas"), document.createElement("span"));
-    return made;
+    place.append(made, sign); // the sign stays on its line
+    return place;
   }
 
   // Pixels that no window reads are hatched; those that the weight under the pointer meets are tinted.
@@ -338,7 +363,7 @@ class Stencil {
     }
     // a window of three pixels is a speck on a photograph: its frame is never smaller than can be seen
     const [w, h] = [Math.max(width * u, 10), Math.max(height * v, 10)];
-    for (const [strokeStyle, lineWidth, dash] of [["#fff", 4, []], [this.accent, 2, this.pinned ? [] : [5, 3]]]) {
+    for (const [strokeStyle, lineWidth, dash] of [["rgb(0 0 0 / 0.65)", 6, []], ["#fff", 4, []], [this.accent, 2, this.pinned ? [] : [5, 3]]]) {
       Object.assign(context, { strokeStyle, lineWidth });
       context.setLineDash(dash);
       context.strokeRect((left + width / 2) * u - w / 2, (top + height / 2) * v - h / 2, w, h);
@@ -414,6 +439,7 @@ class Stencil {
     this.find(".lens-switch").checked = this.view.lens;
     this.find(".colours-switch").checked = this.view.colours;
     this.find(".lens canvas").hidden = !this.view.lens;
+    this.find(".boards").classList.toggle("wide", this.kernel.width > 6);
   }
 
   wire() {
@@ -431,8 +457,9 @@ class Stencil {
     stage.onpointermove = (event) => this.shape && !this.pinned && this.move(...this.place(board, event));
     stage.onclick = (event) => {
       if (!this.shape) return;
+      const was = this.pinned && String([this.at.row, this.at.column]);
       this.move(...this.place(board, event));
-      this.pin(true);
+      this.pin(was !== String([this.at.row, this.at.column]));
     };
     stage.onkeydown = (event) => {
       const step = event.shiftKey ? 10 : 1;
@@ -452,9 +479,7 @@ class Stencil {
     const area = board.stage.getBoundingClientRect();
     const [v, u] = [(event.clientY - area.top) / area.height, (event.clientX - area.left) / area.width];
     if (board === this.output) return [Math.floor(v * this.shape[0]), Math.floor(u * this.shape[1])];
-    const { width, height } = this.picture, { extent, spec, around } = this;
-    const nearest = (at, before, axis) => Math.round((at + before - (extent[axis] - 1) / 2) / spec.stride[axis]);
-    return [nearest(Math.floor(v * height), around.top, 0), nearest(Math.floor(u * width), around.left, 1)];
+    return this.nearest([Math.floor(v * this.picture.height), Math.floor(u * this.picture.width)]);
   }
 
   move(row, column) {

@@ -23,6 +23,10 @@ _mount = register("stencil", "_convolution", "_kernel", "_paint", "_grid", "_led
 _TABLES: Final = encoded_tables()
 
 
+PARTS: Final = ("sum", "red", "green", "blue", "colour")
+"""What of a result in colours may be shown large: the sum, a channel's part of it, or the three as one picture."""
+
+
 @dataclass(frozen=True)
 class Laying:
     """How a kernel is laid on a picture.
@@ -40,9 +44,10 @@ class Laying:
 
 @dataclass(frozen=True)
 class View:
-    """What is shown: "signed" values or "photo", the lens, a colour for each weight."""
+    """What is shown: "signed" values or "photo", one of `PARTS`, the lens, a colour for each weight."""
 
     shown: str = "signed"
+    part: str = "sum"
     lens: bool = False
     colours: bool = False
 
@@ -89,7 +94,8 @@ def stencil(
     def view_told() -> None:
         if isinstance(seen := told("view"), dict):
             shown = "photo" if seen.get("shown") == "photo" else "signed"
-            on_view(View(shown, bool(seen.get("lens")), bool(seen.get("colours"))))
+            part = seen.get("part") if seen.get("part") in PARTS else "sum"
+            on_view(View(shown, str(part), bool(seen.get("lens")), bool(seen.get("colours"))))
 
     def pin_told() -> None:
         match told("at"):

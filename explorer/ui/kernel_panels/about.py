@@ -11,7 +11,7 @@ from explorer.figures.kernel_plots import kernel_picture, response_picture
 from explorer.figures.pictures import png
 from explorer.figures.signed import enlarged, signed_picture
 from explorer.images import Photo
-from explorer.kernel_facts import costs, frequency_response, rank, separate
+from explorer.kernel_facts import costs, dilated, frequency_response, rank, separate
 from explorer.kernels import Kernel, Weights
 from explorer.ui import kernel_controls
 from explorer.ui.components.stencil import Laying
@@ -31,17 +31,17 @@ def about(photo: Photo, kernel: Kernel, laying: Laying) -> None:
     if preset:
         st.latex(preset.formula)
     if (kernel.weights == kernel.weights[0]).all():
-        _grid(kernel.weights[0], "")
+        _grid(kernel.weights[0], "", laying)
     else:
         for colour, grid in zip(_COLOURS, kernel.weights, strict=True):
-            _grid(grid, colour)
+            _grid(grid, colour, laying)
     _costs(photo, kernel, laying)
 
 
-def _grid(weights: Weights, colour: str) -> None:
-    """Pictures and facts of one grid (h, w)."""
+def _grid(weights: Weights, colour: str, laying: Laying) -> None:
+    """Pictures and facts of one grid (h, w), its waves as it is laid: with the holes of dilation."""
     height, width = weights.shape
-    response = frequency_response(weights, _SAMPLES)
+    response = frequency_response(dilated(weights, laying.spec.dilation), _SAMPLES)
     separation, thin = _separation(weights)
     filtering = describe_response(response)
     figures(
@@ -57,14 +57,16 @@ def _grid(weights: Weights, colour: str) -> None:
                 png(enlarged(response_picture(response), _SIDE)),
                 "Frequencies",
                 "0 in the middle",
-                f"Frequency response, even areas in the middle, finest detail at the rim: {filtering}",
+                "Frequency response, even areas in the middle, finest detail at the rim: "
+                + filtering.replace("**", ""),
                 _SIDE,
             ),
         ]
     )
     total, norm = float(weights.sum()), float(np.linalg.norm(weights))
+    thrice = " On each of three colours, which are then added up." if laying.colour == "rgb" else ""
     st.markdown(
-        f"- **Sum {readable(round(total, 9))}**: {_sum_words(total)}\n"
+        f"- **Sum {readable(round(total, 9))}**: {_sum_words(total)}{thrice}\n"
         f"- **Norm {readable(norm)}** (Euclidean): the noise of a camera is multiplied by it.\n"
         f"- {separation}\n"
         f"- {filtering}"

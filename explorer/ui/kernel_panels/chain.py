@@ -51,7 +51,7 @@ def chain(photo: Photo, kernel: Kernel, laying: Laying) -> None:
             )
         ]
     )
-    _equivalent(kernels, done, laying, shown)
+    _equivalent(kernels, done, laying, shown, relu)
     _compare(done, relu)
     three = ", of three grids their sum" if kernel.channels == 3 else ""
     st.caption(
@@ -74,15 +74,15 @@ def _steps(kernel: Kernel) -> list[Kernel]:
     return [single_grid(kernel) if key == ABOVE else KERNELS[key].kernel() for key in chosen if key != NONE]
 
 
-def _equivalent(kernels: list[Kernel], done: Chained, laying: Laying, shown: str) -> None:
+def _equivalent(kernels: list[Kernel], done: Chained, laying: Laying, shown: str, relu: bool) -> None:
     """The single kernel, its result, and the difference."""
     weights = done.equivalent[::-1, ::-1] if laying.flip else done.equivalent
     height, width = weights.shape
     sizes = " + ".join(f"{one.height}·{one.width}" for one in kernels)
     steps = sum(one.height * one.width for one in kernels)
-    peak = float(np.abs(done.difference).max())
+    peak, without = float(np.abs(done.difference).max()), ", were there no ReLU" if relu else ""
     st.markdown(
-        f"**The single kernel for this chain**: {height}×{width}. It takes {height * width} products a pixel, "
+        f"**The single kernel for this chain{without}**: {height}×{width}. It takes {height * width} products a pixel, "
         f"the chain {sizes} = {steps}."
     )
     figures(

@@ -69,7 +69,7 @@ def inner_peak(result: NDArray[np.float32], spec: ConvSpec, shape: tuple[int, in
     """Largest |value| of a result, on a picture of this (height, width), whose window reads no padding.
 
     Padding makes edges that no picture has, and they would pale all else.  Where every window reads padding,
-    the largest of all.  The instrument scales its colours by the same rule.
+    and where nothing but the border answers, the largest of all.  The instrument scales its colours by the same rule.
 
     >>> result = np.array([[9, 1, 2, 8]], dtype=np.float32)
     >>> inner_peak(result, ConvSpec((1, 3), padding="same"), (1, 4))
@@ -80,7 +80,8 @@ def inner_peak(result: NDArray[np.float32], spec: ConvSpec, shape: tuple[int, in
         first = spec.stride[axis] * np.arange(result.shape[axis]) - before
         inside.append((first >= 0) & (first + spec.extent[axis] <= shape[axis]))
     inner = np.abs(result[np.ix_(*inside)])
-    return float(inner.max() if inner.size else np.abs(result).max())
+    peak = float(inner.max(initial=0))
+    return peak or float(np.abs(result).max())
 
 
 @dataclass(frozen=True, eq=False)

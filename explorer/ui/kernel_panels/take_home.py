@@ -50,7 +50,12 @@ def take_home(photo: Photo, kernel: Kernel, laying: Laying) -> None:
             show.download(
                 "Picture as PNG", lambda: png(photo.pixels), PICTURE, "The code reads it under this name."
             )
-        show.download("Result as PNG", picture, f"{stem}.png", "As it is shown above.")
+        show.download(
+            "Result as PNG",
+            picture,
+            f"{stem}.png",
+            "As it is shown above; the code’s own result.png is clipped to 0–255 and grey.",
+        )
         show.download(
             "Result as .npy",
             lambda: show.npy(lay(photo, kernel, laying)),
