@@ -269,7 +269,7 @@ def test_region_and_table_agree_with_one_hot_gradients():
     output[0, 0, *unit].backward()
     rows, columns = torch.nonzero(x.grad[0, 0], as_tuple=True)
     first, last, left, right = numbers(
-        r"rows (−?\d+) to (−?\d+), columns (−?\d+) to (−?\d+); the next", told(at)
+        r"rows (−?\d+) to (−?\d+), columns (−?\d+) to (−?\d+)\. The next", told(at)
     )
     assert max(first, 0) == rows.min() == 0 > first
     assert min(last, side - 1) == rows.max()
@@ -519,7 +519,7 @@ def test_the_sheet_has_every_question_and_tells_no_answer_that_was_not_asked_for
         if number == 0:
             assert f"Answer: {written(question.answer)} ✓" in item
         elif number == 2:
-            assert f"Answer: 3 ✗ Right: {written(question.answer)}" in item
+            assert f"Answer: 3 ✗; right: {written(question.answer)}" in item
         else:
             assert item.endswith("Answer:")
     assert score(asked, given) == 1

@@ -116,7 +116,7 @@ def field_on_map(
     drawn = cells.repeat(size, 0).repeat(size, 1)
     hatched = padding.repeat(size, 0).repeat(size, 1)
     drawn[hatched] = _hatch(height * size, width * size, dark)[hatched]
-    if size >= 6:  # lines between cells
+    if size >= 8:  # lines between cells
         for edge in (0, 1):
             drawn[edge::size] = drawn[:, edge::size] = 0
     if seen.any() and size * min(seen.any(0).sum(), seen.any(1).sum()) < 10:  # so small that it needs a frame

@@ -336,10 +336,10 @@ def _draw(square: Photo, row: Row, unit: Pair, effect: EffectiveField | None) ->
 def _say(row: Row, unit: Pair, stack: Stack) -> None:
     field, shape = row.field, (stack.side, stack.side)
     region = field.region(unit)
-    lines = [
-        f"**{_by(field.size)} pixels**: rows {_span(region[0])}, columns {_span(region[1])}; "
-        f"the next unit's box is {pair(field.jump, '×')} pixels on."
-    ]
+    lines = [f"**{_by(field.size)} pixels**: rows {_span(region[0])}, columns {_span(region[1])}."]
+    if max(row.output) > 1:
+        pixels = "pixel" if field.jump == (1, 1) else "pixels"
+        lines[0] += f" The next unit's box is {pair(field.jump, '×')} {pixels} on."
     (top, bottom), (left, right) = field.overhang(unit, shape)
     over = [
         f"{count:,} {noun}{'s' * (count != 1)} {where}"

@@ -217,7 +217,7 @@ def sheet(asked: Sequence[Question], given: Answers, seed: int, level: int) -> s
             verdict = marked(question, answer)
             below = f"<p>Answer: <b>{escape(written(answer))}</b> {_mark(question, answer).strip()}"
             if not verdict.right:
-                below += f" Right: <b>{escape(written(question.answer))}</b>"
+                below += f"; right: <b>{escape(written(question.answer))}</b>"
             below += "</p>"
         items.append(f"<li><p>{escape(question.text)}</p>{below}</li>")
     done = f"{score(asked, given)} of {len(asked)} right" if len(given) == len(asked) else ""
