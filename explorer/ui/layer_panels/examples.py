@@ -11,8 +11,7 @@ import streamlit as st
 
 from explorer.images import plain
 from explorer.layer_costs import Product, costs
-from explorer.layer_steps import steps
-from explorer.layers import KINDS, LayerSpec, Sizes, output_shape
+from explorer.layers import ADAPTIVE, KINDS, LayerSpec, Sizes, output_shape
 from explorer.ui import layer_controls, link
 from explorer.ui.layer_panels.cost import breakable
 from explorer.worked_examples import EXAMPLES, MEASURES, Claim, Example, Layers, chain, check, written
@@ -34,7 +33,7 @@ _FEW: Final = 3
 def examples(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
     """The panel."""
     example = _chosen()
-    st.markdown(f"**{plain(example.title)}** ({plain(example.course)}). {plain(example.sentence)}")
+    st.markdown(f"**{plain(example.title)}** ({plain(example.course)}). {example.sentence}")
     _layers(example, spec, shape)
     rows = [_row(example, claim) for claim in example.claims]
     st.markdown("\n".join(["| what | the course | we count | verdict |", "|:--|--:|:--|:--|", *rows]))
@@ -115,8 +114,11 @@ def _row(example: Example, claim: Claim) -> str:
     found = check(example, claim)
     stated = "–" if claim.stated is None else written(claim.stated)
     product, number = working(example, claim), f"**{written(found.ours)}**"
-    counted = f"{breakable(product)} = {number}" if product else number
-    verdict = " ".join(filter(None, (f"{VERDICTS[found.verdict]}.", plain(claim.note))))
+    if claim.what == "output":
+        counted = f"{number}, rows {product}"
+    else:
+        counted = f"{breakable(product)} = {number}" if product else number
+    verdict = " ".join(filter(None, (f"{VERDICTS[found.verdict]}.", claim.note)))
     return f"| {_about(example, claim)} | {stated} | {counted} | {verdict} |"
 
 
@@ -175,14 +177,10 @@ def _working(layers: Layers, what: str) -> str:
         return _sum([costs(*layer).parameters for layer in layers])
     if what == "macs":
         return _sum([costs(*layer).macs for layer in layers])
-    if what in ("output", "side", "change"):
-        rows = steps(spec, shape[1])
-        formula = f"${rows[1 if len(rows) > 2 else 0].formula}$"
-        return {
-            "output": f"rows {formula} = {out[1]:,};",
-            "side": formula,
-            "change": f"{formula} − {shape[1]:,}",
-        }[what]
+    if what in ("output", "side"):
+        return _rows(spec, shape[1])
+    if what == "change":
+        return f"{_rows(spec, shape[1])} − {shape[1]:,}"
     if what == "receptive field":
         jumps = [math.prod(below.stride[0] for below, _ in layers[:place]) for place in range(len(layers))]
         reach = (f"{layer.extent[0] - 1}·{jump}" for (layer, _), jump in zip(layers, jumps, strict=True))
@@ -194,8 +192,23 @@ def _working(layers: Layers, what: str) -> str:
         "inputs": written(layers[0][1]),
         "activations": written(out),
         "dense": price.dense_macs.terms,
-        "orders": rf"$\log_{{10}}$ of {price.dense_macs.value:,} / {price.parameters.value:,}",
+        "orders": f"log₁₀ of {price.dense_macs.value:,} / {price.parameters.value:,}",
     }[what]
+
+
+def _rows(spec: LayerSpec, size: int) -> str:
+    """How many rows come out of so many, with the values put in.
+
+    >>> _rows(LayerSpec(kernel_size=11, stride=4), 227), _rows(LayerSpec("transposed", stride=2), 2)
+    ('⌊(227 + 2·0 − 11)/4⌋ + 1', '(2 − 1)·2 − 2·0 + 3 + 0')
+    """
+    extent, stride, (before, after) = spec.extent[0], spec.stride[0], spec.margins[0]
+    if spec.kind in ADAPTIVE:
+        return str(spec.output_size[0])
+    if spec.kind == "transposed":
+        return f"({size:,} − 1)·{stride} − 2·{before} + {extent} + {spec.output_padding[0]}"
+    padding = f"2·{before}" if before == after else str(before + after)
+    return f"⌊({size:,} + {padding} − {extent})/{stride}⌋ + 1"
 
 
 def _sum(products: list[Product]) -> str:
