@@ -311,11 +311,15 @@ def test_one_axis_alone_leaves_the_other_as_it_is():
     assert shape == (3, 32, 32)
 
 
-def test_the_size_follows_the_layer_until_one_is_chosen_and_turns_with_the_dial():
+def test_the_size_follows_the_layer_until_one_is_chosen():
     at = visit("arithmetic", about="solve", layer="conv~3x32x32~o10~k5")
     assert "from 32 rows and columns to 28" in told(at)
-    at.session_state["solve dials"] = {"turned": {"values": {"to 0": 30}, "count": 1}}
     at.session_state["choice:to"] = "30"
+    at.run()
+    at.session_state["choice:layer"] = "conv~3x32x32~o10~k3"
+    at.run()
+    assert "from 32 rows and columns to 30" in told(at)
+    at.session_state["choice:layer"] = "conv~3x32x32~o10~k7"
     at.run()
     assert "from 32 rows and columns to 30" in told(at)
     assert choices(at)["to"] == "30"
