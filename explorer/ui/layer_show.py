@@ -42,12 +42,12 @@ def by(sizes: Sizes) -> str:
 def result(spec: LayerSpec, shape: Sizes) -> None:
     """The output's shape, the line of torch that makes the layer, and the equation with the values put in."""
     out = output_shape(spec, shape)
-    st.markdown(f"### {by(shape)} → :primary[{by(out)}]")
+    st.markdown(f"## {by(shape)} → :primary[{by(out)}]")
     st.caption(
         f"channels × {' × '.join(AXES[spec.dimensions])}; torch prints `torch.Size({[1, *out]})`, "
         "the 1 for one picture."
     )
-    st.code(code(spec), language="python")
+    st.code(code(spec), language=None)  # Streamlit's colours for Python are too pale to be read
     # a mask reads other rows than columns
     same = (
         spec.kind not in MASKED

@@ -333,7 +333,7 @@ def test_signed_and_photograph_are_painted_as_python_paints_them(
     assert low + high
     told = [f"{low:,} below 0"] * (low > 0) + [f"{high:,} above 255"] * (high > 0)
     expect(page.locator(".clipped")).to_have_text(
-        f"Clipped: {', '.join(told)}, of {seen.result.size:,} pixels."
+        f"Clipped: {', '.join(told)}, of {seen.result.size:,} values."
     )
     expect(page).to_have_url(re.compile("shown=photo"))
 
@@ -540,6 +540,7 @@ def test_weights_are_typed_nudged_and_cleared(page: Page, address: str):
     expected[0, 1, 1] = 1
     check(page, expected)
     page.mouse.move(*cell(page, 4, 4))
+    page.locator(".cell").nth(6).focus()
     page.mouse.wheel(0, -100)
     page.mouse.wheel(0, -100)
     page.mouse.wheel(0, 100)
@@ -805,7 +806,7 @@ def test_each_channel_has_its_part_of_the_sum_and_may_have_its_own_weights(page:
     np.testing.assert_array_equal(weights(page), grids[:1])
 
 
-def test_a_channel_alone_is_forgotten_when_there_is_one(page: Page, address: str):
+def test_a_channel_alone_is_left_aside_when_there_is_one(page: Page, address: str):
     open_page(page, address, colour="rgb", bias="50", side="64", kernel="box~3", padding="amount", pad="0")
     page.get_by_role("button", name="k ⋆ red").click()
     page.get_by_text("Grey", exact=True).click()
@@ -1025,3 +1026,63 @@ def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
             assert area
             assert area["x"] >= 0
             assert area["x"] + area["width"] <= width
+
+
+def test_a_digit_behind_a_minus_makes_it_a_sign(page: Page, address: str):
+    open_page(page, address, **EMPTY)
+    page.locator(".cell").nth(7).focus()
+    expected = weights(page).copy()
+    page.locator(".cell").nth(7).click()
+    page.keyboard.type("-5")
+    page.keyboard.press("Enter")
+    expected[0, 1, 2] = -5
+    check(page, expected)
+    page.keyboard.press("Enter")
+    page.keyboard.type("-0,25")
+    page.keyboard.press("Enter")
+    expected[0, 1, 2] = -0.25
+    check(page, expected)
+
+
+def test_the_wheel_scrolls_the_page_unless_somebody_is_at_the_weights(page: Page, address: str):
+    open_page(page, address, kernel="sobel_x")
+    before = weights(page).copy()
+    page.mouse.move(*cell(page, 1, 1))
+    page.mouse.wheel(0, 200)
+    page.wait_for_timeout(400)
+    np.testing.assert_array_equal(weights(page), before)
+    assert "kernel=" not in page.url
+
+
+def test_what_cannot_be_done_is_said_and_changes_nothing(page: Page, address: str):
+    open_page(page, address, kernel="sobel_x")
+    before = weights(page).copy()
+    page.get_by_role("button", name="Sum to 1").click()
+    expect(page.locator(".trouble")).to_have_text("The weights sum to 0: no factor makes that 1.")
+    page.get_by_role("button", name="Zero mean").click()
+    expect(page.locator(".trouble")).to_have_text("“Zero mean” changes nothing here.")
+    page.locator("input.brush").fill("1/0")
+    page.locator("input.brush").press("Tab")
+    expect(page.locator(".trouble")).to_contain_text("“1/0” is no weight")
+    np.testing.assert_array_equal(weights(page), before)
+    expect(page.locator(".weights .name")).to_have_text("Sobel x")
+
+
+def test_a_preset_is_seen_as_suits_it(page: Page, address: str):
+    open_page(page, address)
+    page.locator("button.open").first.click()
+    page.keyboard.type("box")
+    page.keyboard.press("Enter")
+    expect(page.locator(".weights .name")).to_have_text("Box blur")
+    expect(page.get_by_role("button", name="As a photograph")).to_have_attribute("aria-pressed", "true")
+    expect(page).to_have_url(re.compile("shown=photo"))
+
+
+def test_another_stride_leaves_the_window_over_the_same_part(page: Page, address: str):
+    open_page(page, address, side="64", padding="amount", pad="1")
+    hover(page, "output", 30, 40, state(page).result.shape)
+    expect(page.locator("output")).to_contain_text("Row 30, column 40")
+    turn_stride = page.locator(".dial[data-key=stride] input[type=number]")
+    turn_stride.fill("2")
+    turn_stride.press("Tab")
+    expect(page.locator("output")).to_contain_text("Row 15, column 20")

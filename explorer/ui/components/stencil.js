@@ -25,6 +25,7 @@ class Stencil {
   constructor(bench) {
     const board = (name) => {
       const find = (part) => bench.querySelector(`.${name} ${part}`);
+      find(".size").title = "rows × columns";
       return { name, stage: find(".stage"), picture: find(".picture"), veil: find(".veil"), marks: find(".marks"), size: find(".size") };
     };
     Object.assign(this, { bench, input: board("input"), output: board("output"), at: null, pinned: false, met: null, seen: {}, mine: {}, sent: 0, rests: {}, turn: 0, finished: 0, paintings: 0 });
@@ -237,7 +238,7 @@ class Stencil {
     if (this.rgb) image.data.set(data);
     else paintPhotograph(image, this.planes[0]);
     context.putImageData(image, 0, 0);
-    put(this.input.size, `${height} rows × ${width} columns`);
+    put(this.input.size, `${height} × ${width}`);
     this.paintVeil();
   }
 
@@ -265,7 +266,7 @@ class Stencil {
     else paintPhotograph(image, values);
     context.putImageData(image, 0, 0);
     const alone = coloured ? ", before the sum" : this.parts[part] ? `, ${PARTS[part]} alone` : "";
-    put(this.output.size, `${rows} rows × ${columns} columns${alone}`);
+    put(this.output.size, `${rows} × ${columns}${alone}`);
     this.mark(); // it reads sizes, so it comes before the texts that change: else the browser would lay out twice
     this.paintNumbers(numbers, values.length, signed);
     this.paintParts();
