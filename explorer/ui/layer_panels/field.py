@@ -400,7 +400,8 @@ def _table(stack: Stack, depth: int) -> None:
         name = f"**▸ {plain(row.name)}**" if number == depth else plain(row.name)
         cells = [name, _by(row.output), size, pair(row.field.jump, "×"), _start(row.field.start)]
         rows.append(f"| {' | '.join([*cells, *[row.formula.replace(' ', _NO_BREAK)] * formula])} |")
-    with st.container(height=430 if len(rows) > 10 else "content", border=False):
+    # no region that scrolls: it could not be reached by keys
+    with st.container() if stack.steps else st.expander(f"All {len(rows)} layers at which the field changes"):
         head = "| layer | output | field | jump | first pixel |" + " 1 + L·(K − 1) |" * formula
         st.markdown("\n".join([head, "|:--|--:|--:|--:|--:|" + ":--|" * formula, *rows]))
     note = (
@@ -408,7 +409,7 @@ def _table(stack: Stack, depth: int) -> None:
         "padding."
     )
     if stack.steps is None:
-        note += " Layers at which the field changes; the box is the one around all branches."
+        note += " The box is the one around all branches."
     st.caption(note)
 
 

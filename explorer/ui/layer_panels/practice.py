@@ -130,7 +130,6 @@ def _ask(question: Question, given: Answers, number: int, key: str) -> None:
         icon=":material/navigate_next:",
         width="stretch",
         disabled=not left,
-        type="primary" if answered and left else "secondary",
         on_click=_go,
         args=(left[0] if left else 0,),
     )
