@@ -256,16 +256,11 @@ def turn(page: Page, key: str, value: int) -> tuple[LayerSpec, Sizes]:
     return follows(page, before)
 
 
-def options(page: Page, label: str) -> Locator:
-    """Open a list: what can be chosen."""
-    box = page.get_by_test_id("stSelectbox").filter(has=page.get_by_text(label, exact=True))
-    box.locator("input").click()
-    return page.get_by_role("option")
-
-
 def choose(page: Page, label: str, words: str) -> tuple[LayerSpec, Sizes]:
     before = page.url
-    options(page, label).filter(has_text=re.compile(f"^{re.escape(words)}$")).click()
+    box = page.get_by_test_id("stSelectbox").filter(has=page.get_by_text(label, exact=True))
+    box.locator("input").fill(words)
+    page.get_by_role("option").filter(has_text=re.compile(f"^{re.escape(words)}$")).click()
     return follows(page, before)
 
 
@@ -285,14 +280,12 @@ def axes(page: Page, count: int) -> tuple[LayerSpec, Sizes]:
     return follows(page, before)
 
 
+WINDOW = ["in_channels", "size", "out_channels", "kernel_size", "stride", "padding", "dilation"]
 DIALS = {
-    "conv~3x16x16~o4~k3~s2~p1~d2": ["in_channels", "size", "out_channels", "kernel_size", "stride"]
-    + ["padding", "dilation"],
-    "transposed~3x5x5~o2~k3~s3~p1~q1": ["in_channels", "size", "out_channels", "kernel_size", "stride"]
-    + ["padding", "dilation", "output_padding"],
+    "conv~3x16x16~o4~k3~s2~p1~d2": WINDOW,
+    "transposed~3x5x5~o2~k3~s3~p1~q1": [*WINDOW, "output_padding"],
+    "grouped~4x9x9~o4~k3~g2": WINDOW,
     "adaptive_pool~3x9x9~t4": ["in_channels", "size", "output_size"],
-    "grouped~4x9x9~o4~k3~g2": ["in_channels", "size", "out_channels", "kernel_size", "stride"]
-    + ["padding", "dilation"],
 }
 
 
@@ -303,9 +296,8 @@ def test_every_dial_sets_its_number_and_nothing_else(page: Page, address: str, t
     assert set(dial_keys(page)) == {*DIALS[text], "batch"}
     for key in DIALS[text]:
         slider = dial(page, key)
-        low, high, step, now = (int(slider.get_attribute(name) or 0) for name in ("min", "max", "step")) + (
-            int(slider.input_value()),
-        )
+        low, high, step = (int(slider.get_attribute(name) or 0) for name in ("min", "max", "step"))
+        now = int(slider.input_value())
         wanted = now + step if now < high else now - step
         assert low <= wanted <= high
         changed, sizes = turn(page, key, wanted)
@@ -854,7 +846,7 @@ def test_what_no_window_reads_is_counted_and_hatched(page: Page, address: str, t
 
 
 def focus(page: Page) -> str:
-    """Class of the focused element, through shadow roots, behind that of the board and the key of the dial around it."""
+    """What has the focus, through shadow roots: the board or the dial around it, its type, class and name."""
     return page.evaluate(
         "() => { let e = document.activeElement; while (e?.shadowRoot?.activeElement)"
         " e = e.shadowRoot.activeElement; const around = (what) => e?.closest?.(what);"

@@ -28,23 +28,23 @@ class Player {
   receive(data, tell) {
     Object.assign(this, { data, tell });
     const text = JSON.stringify([data.animation, data.unread]), fresh = text !== this.seen;
-    // what the link says counts where it changed: by Back, by a reload; unless the hand has just moved the pin again
-    if (fresh || (data.at !== this.at && !this.rest)) {
-      this.pinned = data.at !== null;
-      if (this.pinned) this.play(false);
-      if (fresh || this.pinned) this.frame = data.at ?? 0;
-    }
-    this.at = data.at;
     if (fresh) {
       this.seen = text;
-      Object.assign(this, data.animation, { hovered: null });
+      Object.assign(this, data.animation, { hovered: null, frame: 0 });
       this.results = this.computed();
       this.middles = this.patterns.map((_, pattern) => this.middlesOf(pattern));
       this.tables = { signed: tableOf(data.tables.signed), weights: tableOf(data.tables.weights) };
       this.peak = Math.max(1e-9, ...this.results.flat().map((value) => Math.abs(value)));
       this.weightPeak = Math.max(1e-9, ...this.kernels.flat().flatMap((plane) => plane.values).map((value) => Math.abs(value)));
-      if (this.idle && !this.pinned && !still()) this.play(true);
     }
+    // what the link says counts where it changed: by Back, by a reload; unless the hand has just moved the pin again
+    if (fresh || (data.at !== this.at && !this.rest)) {
+      this.pinned = data.at !== null;
+      this.frame = data.at ?? this.frame;
+      if (this.pinned) this.play(false);
+      else if (fresh && this.idle && !still()) this.play(true);
+    }
+    this.at = data.at;
     this.measure();
     this.draw();
   }
