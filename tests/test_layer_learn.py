@@ -245,7 +245,7 @@ def test_a_hostile_stack_in_the_link_gets_one_sentence_and_the_usual_one(text: s
         ("unit", "²_1"),
         ("depth", "19"),
         ("depth", "x"),
-        ("side", "7"),
+        ("square", "7"),
         ("uses", "2"),
     ],
 )
@@ -258,7 +258,7 @@ def test_nonsense_about_the_unit_gets_one_sentence(name: str, value: str):
 def test_region_and_table_agree_with_one_hot_gradients():
     """With sums as weights, what a pixel changes is what the unit sees."""
     text, unit, side = "c5s2p2-p3-c3d2p1-a2", (0, 2), 64
-    at = opened(stack=text, unit="0_2", side=str(side), uses="0")
+    at = opened(stack=text, unit="0_2", square=str(side), uses="0")
     x = torch.ones(1, 1, side, side, requires_grad=True)
     # a max passes one gradient on: a mean sees as far, and passes all
     layers = [
@@ -279,7 +279,7 @@ def test_region_and_table_agree_with_one_hot_gradients():
 
 
 def test_every_map_below_is_drawn():
-    at = opened(stack="c3p1-c3s2", unit="0_2", side="8", uses="0")
+    at = opened(stack="c3p1-c3s2", unit="0_2", square="8", uses="0")
     shown = {alt: image.shape for alt, image in pictures(at)}
     assert [alt for alt in shown if "read" in alt] == [
         "conv2: 1 rows and 1 columns are read",
@@ -291,7 +291,7 @@ def test_every_map_below_is_drawn():
 
 
 def test_the_effective_field_is_that_of_the_picture_on_screen():
-    at = opened(stack="c5-c5-c5", side="40", unit="12_9", picture="coffee")
+    at = opened(stack="c5-c5-c5", square="40", unit="12_9", picture="coffee")
     pixels = stacks.exact_square(sample_photo("coffee").pixels, 40)
     strength = stacks.unit_gradient(read_stack("c5-c5-c5"), pixels, (12, 9), stacks.CHANNELS).astype(float)
     core, inside = numbers(r"\*\*(\d+)%\*\* of all gradient; the whole box (\d+)%", told(at))
@@ -313,7 +313,7 @@ def test_the_own_weights_of_the_installed_network_are_used():
 def test_layers_are_added_taken_away_and_cleared():
     at = opened(stack="lenet5")
     button(at, "Remove the last").click().run()
-    assert choices(at) == {"about": "field", "stack": "c5-a2-c5-a2", "side": "32"}
+    assert choices(at) == {"about": "field", "stack": "c5-a2-c5-a2", "square": "32"}
     button(at, "Add the layer above").click().run()
     assert choices(at)["stack"] == "c5-a2-c5-a2-c5p2"
     assert at.text_input(key="typed stack").value == "c5-a2-c5-a2-c5p2"
@@ -354,7 +354,7 @@ def test_a_layer_without_fields_cannot_be_added_and_says_why():
 
 
 def test_a_picture_too_small_for_the_stack_is_told_and_can_be_made_larger():
-    at = opened(stack="c11-c11", side="16")
+    at = opened(stack="c11-c11", square="16")
     assert len(at.warning) == 1
     assert "conv2" in at.warning[0].value
     assert any("side dial" in c.proto.id for c in at.get("bidi_component"))

@@ -53,11 +53,11 @@ def test_the_saliency_page_tells_where_it_computed_and_what_was_fed():
 
 
 def test_choices_in_the_address_are_taken():
-    at = visit(picture="coffee", method="layer_cam", layer="blocks.4.2", colours="viridis", opacity="40")
+    at = visit(picture="coffee", method="layer_cam", stage="blocks.4.2", colours="viridis", opacity="40")
     assert not at.warning
     assert at.selectbox(key="method control").value == "layer_cam"
     assert "Coffee" in at.caption[0].value
-    assert choices(at)["layer"] == "blocks.4.2"
+    assert choices(at)["stage"] == "blocks.4.2"
 
 
 def test_what_is_usual_stays_out_of_the_address():
@@ -71,7 +71,7 @@ def test_what_is_usual_stays_out_of_the_address():
         ("picture", "unicorn"),
         ("model", "../../etc/passwd"),
         ("method", "grad_cam_3000"),
-        ("layer", "blocks.99"),
+        ("stage", "blocks.99"),
         ("class", "1000"),
         ("class", "-1"),
         ("class", "²"),
@@ -144,3 +144,12 @@ def test_the_catalogue_in_the_picker_is_whole():
     assert options[0].badge == "embedded"
     assert all(option.badge for option in options)
     assert len({(option.title, option.group) for option in options}) == len(options)
+
+
+def test_pages_share_no_choice_but_the_picture():
+    """A choice is kept when pages switch: one name with two meanings would be misread."""
+    names = {room.path: set(visit(room.path).session_state["choices of this run"]) for room in ROOMS[1:]}
+    for path, own in names.items():
+        assert own, path
+        for other in names.keys() - {path}:
+            assert own & names[other] <= {"picture"}

@@ -33,7 +33,7 @@ _MIDDLE, _WHOLE = "middle", "whole"
 _FITS = {_MIDDLE: "The middle", _WHOLE: "All, squeezed"}
 # a new picture or network has other answers: the class goes back to the first prediction
 _HANG_ON_PHOTO = ("class", "versus")
-_HANG_ON_MODEL = ("class", "versus", "layer")
+_HANG_ON_MODEL = ("class", "versus", "stage")
 
 
 # --------------------------------------------------------------------------- choices in the link
@@ -350,7 +350,7 @@ def _pick_class(index: int, second: int | None) -> None:
 def layer(recorder: Recorder) -> str:
     """The layer whose map is drawn large: the film chooses it, the usual one to begin with."""
     names = [stage.name for stage in recorder.stages]
-    return link.read_among("layer", names, recorder.default.name, "the layer")
+    return link.read_among("stage", names, recorder.default.name, "the layer")
 
 
 def look() -> Look:

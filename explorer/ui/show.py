@@ -59,7 +59,7 @@ def filmstrip(fed: NetworkInput, drawn: Saliency, usual: str, look: Look) -> Non
             for name, (rows, columns), image in cache.film(fed, spec.method, spec.class_index, look.colours)
         ],
         spec.layer,
-        link.chooser("layer"),
+        link.chooser("stage"),
         slider=True,
     )
 

@@ -172,7 +172,7 @@ def test_the_film_and_its_slider_choose_the_layer(page: Page, address: str):
     film.get_by_role("radio").nth(3).click()
     expect(page.locator(".high")).not_to_have_text("0.392 at the peak")
     settled(page)
-    assert query(page)["layer"] == "blocks.4.2"
+    assert query(page)["stage"] == "blocks.4.2"
     assert np.abs(heat_pixels(page).astype(int) - before).mean() > 1
     page.get_by_role("slider", name="Layer").fill("4")
     expect(film.get_by_role("radio").last).to_have_attribute("aria-checked", "true")
@@ -223,7 +223,7 @@ def test_every_method_draws_a_map(page: Page, address: str):
 
 
 def test_the_link_shows_the_same_in_a_new_browser(page: Page, address: str, browser: Browser):
-    open_page(page, address, "?picture=coffee&layer=blocks.4.2&colours=cividis&threshold=20")
+    open_page(page, address, "?picture=coffee&stage=blocks.4.2&colours=cividis&threshold=20")
     answers(page).nth(2).click()
     expect(answers(page).nth(2)).to_have_attribute("aria-pressed", "true")
     expect(page).to_have_url(re.compile("class="))
@@ -296,7 +296,7 @@ def test_the_link_can_be_copied(browser: Browser, address: str):
     [
         ("?picture=unicorn", "the picture unicorn"),
         ("?model=resnet9000", "the network resnet9000"),
-        ("?layer=nowhere", "the layer nowhere"),
+        ("?stage=nowhere", "the layer nowhere"),
         ("?colours=jet", "the colour map jet"),
         ("?class=1200", "class 1200 is outside 0–999"),
         ("?opacity=many", "opacity"),

@@ -105,7 +105,7 @@ def _key() -> str:
         read_stack(key)
     except ExplorerError as error:
         st.warning(plain(f"The link's stack cannot be shown. {error}"), icon=":material/link_off:")
-        link.forget("stack", "side", *_HANG_ON_STACK)
+        link.forget("stack", "square", *_HANG_ON_STACK)
         return USUAL
     return key
 
@@ -115,13 +115,13 @@ def _side(key: str) -> int:
     if key in NETWORKS:
         return NETWORKS[key].side
     usual = CLASSICS[key].input_shape[0] if key in CLASSICS else SIDE
-    return link.read_number("side", usual, SMALLEST, LARGEST)
+    return link.read_number("square", usual, SMALLEST, LARGEST)
 
 
 def _take(key: str, side: int | None = None) -> None:
     """Make it the panel's stack; with a side, on a picture as large as before."""
     link.choose("stack", key)
-    link.choose("side", "" if side is None else str(side))
+    link.choose("square", "" if side is None else str(side))
     link.forget(*_HANG_ON_STACK)
 
 
@@ -269,10 +269,10 @@ def _turn(stack: Stack, output: Pair, unit: Pair) -> None:
 
 def _side_dial(side: int) -> None:
     def turn(key: str, value: float) -> None:
-        link.choose("side", str(int(value)))
+        link.choose("square", str(int(value)))
         link.forget("unit")
 
-    dials("side dial", [Dial("side", "Picture, each side", SMALLEST, LARGEST, 1, side, "px")], turn)
+    dials("side dial", [Dial("square", "Picture, each side", SMALLEST, LARGEST, 1, side, "px")], turn)
 
 
 def _toggle() -> bool:
