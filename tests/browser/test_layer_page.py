@@ -84,7 +84,7 @@ def layer(page: Page) -> tuple[LayerSpec, Sizes]:
 
 
 def headline(page: Page) -> Locator:
-    return page.get_by_role("heading", level=3).first
+    return page.locator(".st-key-view").get_by_role("heading").filter(has_text="→")
 
 
 def torch_shape(spec: LayerSpec, shape: Sizes) -> Sizes:
@@ -258,9 +258,12 @@ def turn(page: Page, key: str, value: int) -> tuple[LayerSpec, Sizes]:
 
 def choose(page: Page, label: str, words: str) -> tuple[LayerSpec, Sizes]:
     before = page.url
-    box = page.get_by_test_id("stSelectbox").filter(has=page.get_by_text(label, exact=True))
-    box.locator("input").fill(words)
-    page.get_by_role("option").filter(has_text=re.compile(f"^{re.escape(words)}$")).click()
+    box = page.get_by_test_id("stSelectbox").filter(has=page.get_by_text(label, exact=True)).locator("input")
+    box.scroll_into_view_if_needed()  # what scrolls closes the list
+    page.wait_for_timeout(100)
+    box.fill(words)
+    expect(page.get_by_role("listbox").get_by_role("option", name=words, exact=True)).to_be_visible()
+    box.press("Enter")
     return follows(page, before)
 
 
@@ -416,17 +419,26 @@ def random_move(page: Page, random: np.random.Generator) -> str | None:
         turn(page, key, wanted)
         return f"{key} {wanted}"
     if kind == "list":
-        boxes = inputs(page).get_by_test_id("stSelectbox")
-        box = boxes.nth(int(random.integers(boxes.count())))
-        box.locator("input").click()
-        choices = page.get_by_role("option")
-        choice = choices.nth(int(random.integers(choices.count())))
-        words = choice.inner_text()
-        if choice.get_attribute("aria-selected") == "true":
-            page.keyboard.press("Escape")
+        lists = {
+            "Groups": map(str, range(1, 9)),
+            "Padding is": ["a number", "“same”: as large as the input", "“valid”: none"],
+            "Padded with": ["zeros", "reflect", "replicate", "circular"],
+        }
+        shown = [label for label in lists if inputs(page).get_by_text(label, exact=True).count()]
+        if not shown:
             return None
-        choice.click()
-        follows(page, before)
+        label = str(random.choice(shown))
+        box = inputs(page).get_by_test_id("stSelectbox").filter(has=page.get_by_text(label, exact=True))
+        now = box.locator("input").input_value()
+        box.locator("input").click()
+        offered = page.get_by_role("listbox").get_by_role("option").all_inner_texts()
+        page.keyboard.press("Escape")
+        assert set(offered) <= set(lists[label]), "what cannot be is not offered"
+        others = [words for words in offered if words != now]
+        if not others:
+            return None
+        words = str(random.choice(others))
+        choose(page, label, words)
         return words
     if kind == "axes":
         wanted = int(random.integers(1, 4))
