@@ -85,7 +85,7 @@ def state(page: Page) -> State:
     pixels = np.frombuffer(base64.b64decode(told["pixels"]), np.uint8).reshape(*told["size"], 4)
     assert (pixels[..., 3] == 255).all()
     return State(
-        np.array(told["weights"]).reshape(-1, *told["sides"]),
+        np.array(told["weights"], np.float64).reshape(-1, *told["sides"]),
         floats(told["result"]).reshape(told["shape"]),
         np.stack([floats(part).reshape(told["shape"]) for part in told["parts"]]),
         pixels[..., :3],
@@ -454,7 +454,7 @@ def test_the_lens_shows_the_neighbourhood_and_reaches_the_link(page: Page, addre
     open_page(page, address, side="64")
     lens = page.locator(".lens canvas")
     expect(lens).to_be_hidden()
-    page.get_by_label("Lens on the neighbourhood").check()
+    page.get_by_label("Lens: the input around the window").check()
     expect(lens).to_be_visible()
     expect(page).to_have_url(re.compile("lens=1"))
     hover(page, "output", 10, 20, state(page).result.shape)
