@@ -152,9 +152,10 @@ _CLASSES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = MappingProxyType(
 
 
 def read_code(text: str, input_shape: Sizes) -> tuple[LayerSpec, Sizes]:
-    """A layer from the line of torch that makes it, for an input (channels, *sizes).
+    """A layer from the line of torch that makes it, and an input (channels, *sizes) for it.
 
-    Nothing is run: the line is read as a tree, and only plain numbers, words and tuples are taken from it.
+    The input follows the line: it gets the layer's channels, and as many axes.  Nothing is run: the line is read
+    as a tree, and only plain numbers, words and tuples are taken from it.
 
     >>> spec, shape = read_code("nn.Conv2d(3, 10, 5, padding=2)", (3, 32, 32))
     >>> output_shape(spec, shape)
@@ -181,11 +182,20 @@ def read_code(text: str, input_shape: Sizes) -> tuple[LayerSpec, Sizes]:
     if unknown:
         raise LayerError(f"{name} has no parameter `{_short(unknown[0])}`.")
     given.pop("return_indices", None)
-    if len(input_shape) != dimensions + 1:
-        raise ShapeError(
-            f"{name} reads channels and {dimensions} axes; the input is {'×'.join(map(str, input_shape))}."
-        )
-    return _possible(_spec(name, kind, dimensions, given, input_shape), input_shape)
+    spec = _spec(name, kind, dimensions, given, input_shape)
+    return _possible(spec, (spec.in_channels, *on_axes(input_shape[1:], dimensions)))
+
+
+def on_axes(sizes: Sizes, dimensions: int) -> Sizes:
+    """Sizes for another number of axes: the last ones, or the first once more in front, of at most 16 slices.
+
+    >>> on_axes((32, 20), 1), on_axes((32, 20), 3)
+    ((20,), (16, 32, 20))
+    """
+    if len(sizes) >= dimensions:
+        return sizes[-dimensions:]
+    front = (sizes[0],) * (dimensions - len(sizes))
+    return tuple(min(size, 16) if dimensions == 3 else size for size in front) + sizes
 
 
 def _spec(name: str, kind: str, dimensions: int, given: dict[str, Any], shape: Sizes) -> LayerSpec:

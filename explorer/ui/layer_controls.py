@@ -13,9 +13,10 @@ from explorer.convolution import PADDING_MODES
 from explorer.errors import ExplorerError, ShapeError
 from explorer.images import plain
 from explorer.layer_choices import limits, possible
-from explorer.layer_text import read_code, read_layer, write_layer
+from explorer.layer_text import on_axes, read_code, read_layer, write_layer
 from explorer.layers import AXES, KINDS, LayerSpec, Sizes, output_shape
 from explorer.ui import controls, link
+from explorer.ui.components.copy_link import copy_link
 from explorer.ui.components.dials import Dial, dials
 
 USUAL: Final = "conv~3x32x32~o10~k5~p2"
@@ -66,6 +67,12 @@ def take_layer(spec: LayerSpec, shape: Sizes) -> None:
     link.forget("step")
 
 
+def _take_by_hand(spec: LayerSpec, shape: Sizes) -> None:
+    """A control was moved: what stands typed is not the layer any more."""
+    take_layer(spec, shape)
+    st.session_state[_TYPED] = ""
+
+
 def layer() -> tuple[LayerSpec, Sizes]:
     """The layer and its input, and every way to set them: no control reaches an impossible one."""
     spec, shape = chosen_layer()
@@ -91,10 +98,12 @@ def batch_and_dtype() -> tuple[int, str]:
     batch = link.read_number("batch", 1, 1, MOST_BATCH)
     dials(
         "batch",
-        [Dial("batch", "Pictures at once", 1, MOST_BATCH, 1, batch)],
+        [Dial("batch", "Batch: pictures at once", 1, MOST_BATCH, 1, batch)],
         lambda key, value: link.choose(key, str(int(value))),
     )
-    return batch, controls.choice("dtype", "Numbers", DTYPES, "the type of numbers")
+    dtype = controls.choice("dtype", "Data type", DTYPES, "the type of numbers")
+    copy_link("copy layer")
+    return batch, dtype
 
 
 # What kind -------------------------------------------------------------------------------------------
@@ -108,7 +117,7 @@ def _kind(spec: LayerSpec, shape: Sizes) -> None:
         list(KINDS),
         format_func=lambda kind: KINDS[kind].title,
         key=key,
-        on_change=lambda: take_layer(*_as_kind(spec, shape, st.session_state[key])),
+        on_change=lambda: _take_by_hand(*_as_kind(spec, shape, st.session_state[key])),
     )
     kind = KINDS[spec.kind]
     st.caption(f"{plain(kind.sentence)} {plain(kind.source)}")
@@ -121,17 +130,14 @@ def _kind(spec: LayerSpec, shape: Sizes) -> None:
         key=name,
         required=True,
         width="stretch",
-        on_change=lambda: take_layer(*_as_kind(spec, shape, spec.kind, st.session_state[name])),
+        on_change=lambda: _take_by_hand(*_as_kind(spec, shape, spec.kind, st.session_state[name])),
     )
 
 
 def _as_kind(spec: LayerSpec, shape: Sizes, kind: str, axes: int | None = None) -> tuple[LayerSpec, Sizes]:
     """The nearest layer of another kind, or with another number of axes: what it can keep, it keeps."""
     axes = axes or spec.dimensions
-    sizes = (shape[1:] * 3)[-axes:] if axes > spec.dimensions else shape[-axes:]
-    if axes == 3 and spec.dimensions < 3:
-        sizes = (min(sizes[0], 16), *sizes[1:])
-    here = (shape[0], *sizes)
+    here = (shape[0], *on_axes(shape[1:], axes))
     start = dict(KINDS[kind].start)
     kept: dict[str, Any] = {"in_channels": shape[0], "out_channels": spec.out_channels}
     if kind == spec.kind:
@@ -173,7 +179,7 @@ def _typed(shape: Sizes) -> None:
         max_chars=300,
     )
     if trouble := st.session_state.pop(_TROUBLE, None):
-        st.error(plain(trouble), icon=":material/error:")
+        st.error(plain(trouble.replace("`", "")), icon=":material/error:")
 
 
 # Its numbers -----------------------------------------------------------------------------------------
@@ -189,7 +195,15 @@ def _each_axis(spec: LayerSpec, shape: Sizes) -> bool:
     name = "each axis"
     if differ:
         st.session_state[name] = True
-    return st.toggle("Each axis on its own", key=name, disabled=differ) or differ
+    return (
+        st.toggle(
+            "Each axis on its own",
+            key=name,
+            disabled=differ,
+            help="The axes differ, so each has its own numbers." if differ else None,
+        )
+        or differ
+    )
 
 
 def _dials(name: str, spec: LayerSpec, shape: Sizes, fields: Sequence[str], each: bool) -> None:

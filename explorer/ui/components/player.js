@@ -4,8 +4,8 @@ const SPEEDS = [[0.5, "½×"], [1, "1×"], [2, "2×"], [4, "4×"], [16, "16×"]]
 const PACE = 650; // ms for a frame at 1×
 const IDLE_PACE = 1600; // ms for a frame of a page that nobody has touched
 const LARGEST = 44; // CSS pixels of a cell
-const TALLEST_BOARD = 400; // CSS pixels of all planes of a board, one below the other
-const COMFORT = 22; // and of one whose number is read with ease
+const TALLEST_BOARD = 330; // CSS pixels of a plane
+const COMFORT = 14; // and of one whose number is read with ease
 const GAP = 14, LABEL = 17; // CSS pixels between planes, and above one for its name
 const LETTER = 6.5; // CSS pixels of a letter of a name, at most
 const PICTURE = 0, HOLE = 2; // flags of a cell of the picture itself, and of one that no window may read
@@ -136,7 +136,7 @@ class Player {
       const widest = Math.max(...planes.map(({ columns }) => columns)), tallest = Math.max(...planes.map(({ rows }) => rows));
       const named = Math.min(room, LETTER * Math.max(...planes.map(({ label }) => label.length)));
       const abreast = Math.max(1, Math.min(planes.length, Math.floor((room + GAP) / (Math.max(widest * COMFORT, named) + GAP))));
-      const cell = Math.max(9, Math.min(LARGEST, Math.floor((room - (abreast - 1) * GAP) / abreast / widest), Math.floor(TALLEST_BOARD / Math.ceil(planes.length / abreast) / tallest)));
+      const cell = Math.max(9, Math.min(LARGEST, Math.floor((room - (abreast - 1) * GAP) / abreast / widest), Math.floor(TALLEST_BOARD / tallest)));
       const pitch = Math.max(widest * cell, named) + GAP;
       const places = planes.map((_, index) => ({ left: (index % abreast) * pitch, top: Math.floor(index / abreast) * (tallest * cell + GAP + LABEL) + LABEL }));
       this.boards[name] = { canvas, planes, cell, places, width: abreast * pitch - GAP, height: Math.ceil(planes.length / abreast) * (tallest * cell + GAP + LABEL) - GAP };
@@ -278,7 +278,9 @@ class Player {
   // Outputs up to the shown frame are filled; the others are still blank (undefined; null is −∞).
   drawOutputs(context, frame) {
     const filled = this.outputs.map(({ rows, columns }, plane) => Array.from({ length: rows * columns }, () => (this.mode === "scatter" ? (this.bias[plane] ?? 0) : undefined)));
-    for (let index = 0; index <= this.shown; index++) {
+    // who points at one cell still sees the others that were there
+    const last = this.mode === "scatter" ? this.shown : this.pinned ? this.frames.length - 1 : Math.max(this.frame, this.shown);
+    for (let index = 0; index <= last; index++) {
       if (this.mode === "scatter") for (const [plane, row, column, product] of this.scattered(index)) filled[plane][row * this.outputs[plane].columns + column] += product;
       else {
         const [plane, row, column] = this.frames[index].at, at = row * this.outputs[plane].columns + column;
@@ -297,7 +299,7 @@ class Player {
   // ------------------------------------------------------------------ in words
 
   explain(frame, { products, sum, result, bias, winner, divisor }) {
-    const place = ([plane, row, column], planes) => `${planes.length > 1 ? `${planes[plane].label}, ` : ""}row ${row}, column ${column}`;
+    const place = ([plane, row, column], planes) => `${planes.length > 1 ? `${planes[plane].label}, ` : ""}${planes[plane].rows === 1 ? "position" : `row ${row}, column`} ${column}`;
     const factor = (number) => (number < 0 || Object.is(number, -0) ? `(${whole(number)})` : whole(number));
     let text;
     if (this.mode === "scatter") text = `Input ${place(frame.at, this.inputs)}: ${whole(this.value(frame.at))} times each weight is added to ${products.length} cells of the output.`;
