@@ -298,7 +298,7 @@ def test_a_window_that_is_taken_becomes_the_layer_above():
     chosen.select("K 3 · S 2 · P 1 · D 1").run()
     assert not at.exception
     assert choices(at)["layer"] == "conv~3x32x32~o10~k3~s2~p1"
-    assert "### 3 × 32 × 32 → :primary[10 × 16 × 16]" in told(at)
+    assert "## 3 × 32 × 32 → :primary[10 × 16 × 16]" in told(at)
     assert at.selectbox(key="take a window").value == "K 3 · S 2 · P 1 · D 1"
 
 
