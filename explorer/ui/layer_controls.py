@@ -167,7 +167,7 @@ def _typed(shape: Sizes) -> None:
         try:
             take_layer(*read_code(text, shape))
         except ExplorerError as error:
-            st.session_state[_TROUBLE] = str(error)
+            st.session_state[_TROUBLE] = text, str(error)
         else:
             st.session_state[_TYPED] = ""
 
@@ -178,7 +178,8 @@ def _typed(shape: Sizes) -> None:
         on_change=read,
         max_chars=300,
     )
-    if trouble := st.session_state.pop(_TROUBLE, None):
+    refused, trouble = st.session_state.get(_TROUBLE, ("", ""))
+    if refused and refused == st.session_state[_TYPED].strip():  # for as long as it stands there
         st.error(plain(trouble.replace("`", "")), icon=":material/error:")
 
 

@@ -343,20 +343,16 @@ class Player {
     this.playing = playing;
     cancelAnimationFrame(this.ticket);
     if (!playing) return void this.dress();
-    let last = performance.now(), passed = 0;
+    let last = performance.now(), passed = 0; // of a frame
     const tick = (now) => {
       if (!this.playing || !this.root.isConnected) return;
       if (this.idle && still()) return void this.play(false);
-      passed += now - last;
+      passed += ((now - last) * this.speed) / (this.idle ? IDLE_PACE : PACE);
       last = now;
-      const pace = (this.idle ? IDLE_PACE : PACE) / this.speed;
-      let turned = false;
-      while (passed >= pace) {
-        passed -= pace;
-        this.frame = (this.frame + 1) % this.frames.length;
-        turned = true;
-      }
-      const glide = still() ? 1 : Math.min(passed / pace / EASE, 1);
+      const turned = Math.floor(passed);
+      passed -= turned;
+      this.frame = (this.frame + turned) % this.frames.length;
+      const glide = still() ? 1 : Math.min(passed / EASE, 1);
       if (turned || glide !== this.glide) {
         this.glide = glide;
         this.draw();
