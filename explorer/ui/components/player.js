@@ -347,7 +347,8 @@ class Player {
     const tick = (now) => {
       if (!this.playing || !this.root.isConnected) return;
       if (this.idle && still()) return void this.play(false);
-      passed += ((now - last) * this.speed) / (this.idle ? IDLE_PACE : PACE);
+      // the first frame may have begun before the clock was read
+      passed += (Math.max(now - last, 0) * this.speed) / (this.idle ? IDLE_PACE : PACE);
       last = now;
       const turned = Math.floor(passed);
       passed -= turned;
