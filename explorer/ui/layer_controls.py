@@ -79,17 +79,19 @@ def layer() -> tuple[LayerSpec, Sizes]:
     _kind(spec, shape)
     _typed(shape)
     each = _each_axis(spec, shape)
+    values = limits(spec, shape)
     st.markdown("**What goes in**")
-    _dials("input", spec, shape, ("in_channels", "size"), each)
+    _dials("input", spec, shape, values, ("in_channels", "size"), each)
     st.markdown("**The layer**")
     _dials(
         "layer",
         spec,
         shape,
+        values,
         ("out_channels", "kernel_size", "stride", "padding", "dilation", "output_padding", "output_size"),
         each,
     )
-    _options(spec, shape)
+    _options(spec, shape, values)
     return spec, shape
 
 
@@ -207,8 +209,14 @@ def _each_axis(spec: LayerSpec, shape: Sizes) -> bool:
     )
 
 
-def _dials(name: str, spec: LayerSpec, shape: Sizes, fields: Sequence[str], each: bool) -> None:
-    possible_values = limits(spec, shape)
+def _dials(
+    name: str,
+    spec: LayerSpec,
+    shape: Sizes,
+    possible_values: Mapping[str, Sequence[Sequence[int]]],
+    fields: Sequence[str],
+    each: bool,
+) -> None:
     entries, axes = [], AXES[spec.dimensions]
     for field in fields:
         if field not in possible_values or (field == "padding" and isinstance(spec.padding, str)):
@@ -262,11 +270,11 @@ def _changed(values: Sizes, axis: str, number: int) -> Sizes:
     return (*values[: int(axis)], number, *values[int(axis) + 1 :])
 
 
-def _options(spec: LayerSpec, shape: Sizes) -> None:
+def _options(spec: LayerSpec, shape: Sizes, possible_values: Mapping[str, Sequence[Sequence[int]]]) -> None:
     """Groups, the sort of padding, bias, and how a pooling rounds and counts."""
     free = KINDS[spec.kind].fields
     if "groups" in free:
-        _choose("groups", "Groups", limits(spec, shape)["groups"][0], spec, shape, str)
+        _choose("groups", "Groups", possible_values["groups"][0], spec, shape, str)
     if "padding" in free and spec.kind not in ("transposed", "max_pool", "average_pool"):
         words = {"same": "“same”: as large as the input", "valid": "“valid”: none"}
         numbers = (

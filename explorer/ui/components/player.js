@@ -32,7 +32,7 @@ class Player {
       this.seen = text;
       Object.assign(this, data.animation, { hovered: null, frame: 0 });
       this.results = this.computed();
-      this.middles = this.patterns.map((_, pattern) => this.middlesOf(pattern));
+      this.boxes = this.patterns.map((_, pattern) => this.boxesOf(pattern));
       this.tables = { signed: tableOf(data.tables.signed), weights: tableOf(data.tables.weights) };
       this.peak = Math.max(1e-9, ...this.results.flat().map((value) => Math.abs(value)));
       this.weightPeak = Math.max(1e-9, ...this.kernels.flat().flatMap((plane) => plane.values).map((value) => Math.abs(value)));
@@ -111,20 +111,27 @@ class Player {
     return this.taps(frame).map((tap) => [tap[0], tap[1], tap[2], value * this.weight(tap, frame.filter)]);
   }
 
-  // Row and column in the middle of what a pattern reads, for each plane.
-  middlesOf(pattern) {
-    const middles = new Map();
+  // For each plane the box around what a pattern reads: top, left, bottom, right.
+  boxesOf(pattern) {
+    const boxes = new Map();
     for (const [plane, row, column] of this.taps({ pattern, shift: [0, 0, 0] })) {
-      const [top, left, bottom, right] = middles.get(plane) ?? [row, column, row, column];
-      middles.set(plane, [Math.min(top, row), Math.min(left, column), Math.max(bottom, row), Math.max(right, column)]);
+      const [top, left, bottom, right] = boxes.get(plane) ?? [row, column, row + 1, column + 1];
+      boxes.set(plane, [Math.min(top, row), Math.min(left, column), Math.max(bottom, row + 1), Math.max(right, column + 1)]);
     }
-    return new Map([...middles].map(([plane, [top, left, bottom, right]]) => [plane, [(top + bottom) / 2, (left + right) / 2]]));
+    return boxes;
+  }
+
+  // The box of a frame in one plane, if it reads any of it.
+  box({ pattern, shift: [first, row, column] }, plane) {
+    const box = this.boxes[pattern].get(plane - first);
+    return box && [box[0] + row, box[1] + column, box[2] + row, box[3] + column];
   }
 
   // ------------------------------------------------------------------ where things stand
 
   // Cells as large as the widest row of planes allows, the same in all three places.
   measure() {
+    this.ground = null;
     const boards = { inputs: this.inputs, kernels: this.kernels.length ? this.kernels[this.shownFilter] : [], outputs: this.outputs };
     this.find(".kernels").hidden = !boards.kernels.length;
     this.find(".planes").classList.toggle("pooling", !boards.kernels.length);
@@ -161,19 +168,24 @@ class Player {
     }
     const context = {};
     for (const [name, { canvas, width, height }] of Object.entries(this.boards)) context[name] = sized(canvas, width, height);
-    const taken = this.mode === "gather" ? this.outcome(shown) : { products: this.scattered(shown) };
-    this.drawInputs(context.inputs, taken);
+    this.taken = this.mode === "gather" ? this.outcome(shown) : { products: this.scattered(shown) };
+    this.drawInputs(context.inputs);
     if (context.kernels) this.drawKernel(context.kernels);
     this.drawOutputs(context.outputs, frame);
-    this.explain(frame, taken);
+    this.explain(frame, this.taken);
     this.dress();
   }
 
+  // Between two frames the window moves, and nothing else.
+  slide() {
+    const { canvas, width, height } = this.boards.inputs;
+    if (this.mode === "gather") this.drawInputs(sized(canvas, width, height));
+  }
+
   cells(context, board, paint) {
-    const { planes, places, cell } = this.boards[board];
-    context.fillStyle = getComputedStyle(this.root).color;
+    const { planes, places, cell } = this.boards[board], fillStyle = getComputedStyle(this.root).color;
     planes.forEach(({ label }, index) => {
-      Object.assign(context, { font: `12px ${FONT}`, textAlign: "left", fillStyle: getComputedStyle(this.root).color });
+      Object.assign(context, { font: `12px ${FONT}`, textAlign: "left", fillStyle });
       context.fillText(label, places[index].left, places[index].top - LABEL / 2);
       context.textAlign = "center";
     });
@@ -189,8 +201,16 @@ class Player {
     for (const place of drawn) drawCell(context, ...place, size);
   }
 
-  drawInputs(context, { products, winner }) {
-    const { cell, places } = this.boards.inputs, values = this.inputs.flatMap((plane) => plane.values).filter((value) => value !== null);
+  // Numbers and hatching of the input are the same in every frame: drawn once, then copied.
+  drawGround(context) {
+    const { canvas } = context, ink = getComputedStyle(this.root).color;
+    if (this.ground?.ink === ink) {
+      context.save();
+      context.resetTransform();
+      context.drawImage(this.ground.copy, 0, 0);
+      return context.restore();
+    }
+    const values = this.inputs.flatMap((plane) => plane.values).filter((value) => value !== null);
     const [least, most] = [Math.min(0, ...values), Math.max(1, ...values)];
     this.cells(context, "inputs", (plane, index, row, column) => {
       const value = plane.values[row * plane.columns + column], flag = plane.flags[row * plane.columns + column];
@@ -198,6 +218,14 @@ class Player {
       return { colour: flag ? [grey, grey, grey].map((byte) => 0.35 * byte + 120) : [grey, grey, grey], lines: [whole(value)], hatched: flag !== 0 };
     });
     this.hatchUnread(context);
+    const copy = new OffscreenCanvas(canvas.width, canvas.height);
+    copy.getContext("2d").drawImage(canvas, 0, 0);
+    this.ground = { copy, ink };
+  }
+
+  drawInputs(context) {
+    const { cell, places } = this.boards.inputs, { products, winner } = this.taken;
+    this.drawGround(context);
     const accent = getComputedStyle(this.root).getPropertyValue("--st-primary-color");
     if (this.mode === "scatter") return this.outline(context, "inputs", [this.frames[this.shown].at], accent);
     // the cells that are read, framed one by one; between them the holes of a dilated window stay free
@@ -211,7 +239,7 @@ class Player {
       Object.assign(context, { strokeStyle: ACCENT, lineWidth: Math.max(3, cell / 9) });
       context.strokeRect(place.left + tap[2] * cell + 2, place.top + tap[1] * cell + 2, cell - 5, cell - 5);
     }
-    for (const plane of new Set(products.map(({ tap }) => tap[0]))) this.window(context, plane, products, accent);
+    for (const [offset] of this.boxes[this.frames[this.shown].pattern]) this.window(context, offset + this.frames[this.shown].shift[0], accent);
   }
 
   // `unread` tells of a channel's cells, slice by slice; the padding between them is not counted.
@@ -238,15 +266,10 @@ class Player {
   }
 
   // The window's hull glides from where the last frame had it.
-  window(context, plane, products, accent) {
-    const { cell, places } = this.boards.inputs;
-    const hull = (taps) => {
-      const rows = taps.map((tap) => tap[1]), columns = taps.map((tap) => tap[2]);
-      return [Math.min(...rows), Math.min(...columns), Math.max(...rows) + 1, Math.max(...columns) + 1];
-    };
-    const now = hull(products.map(({ tap }) => tap).filter((tap) => tap[0] === plane));
-    const last = this.hovered === null && this.glide < 1 && this.frame ? this.products(this.frame - 1).map(({ tap }) => tap).filter((tap) => tap[0] === plane) : [];
-    const from = last.length ? hull(last) : now, far = Math.abs(from[0] - now[0]) + Math.abs(from[1] - now[1]) > 6;
+  window(context, plane, accent) {
+    const { cell, places } = this.boards.inputs, now = this.box(this.frames[this.shown], plane);
+    const last = this.hovered === null && this.glide < 1 && this.frame ? this.box(this.frames[this.frame - 1], plane) : null;
+    const from = last ?? now, far = Math.abs(from[0] - now[0]) + Math.abs(from[1] - now[1]) > 6;
     const [top, left, bottom, right] = now.map((end, index) => (far ? end : from[index] + (end - from[index]) * this.glide));
     for (const [strokeStyle, lineWidth] of [["#fff", 5], [accent, 3]]) {
       Object.assign(context, { strokeStyle, lineWidth });
@@ -354,10 +377,10 @@ class Player {
       passed -= turned;
       this.frame = (this.frame + turned) % this.frames.length;
       const glide = still() ? 1 : Math.min(passed / EASE, 1);
-      if (turned || glide !== this.glide) {
-        this.glide = glide;
-        this.draw();
-      }
+      const slid = glide !== this.glide;
+      this.glide = glide;
+      if (turned) this.draw();
+      else if (slid) this.slide();
       this.ticket = requestAnimationFrame(tick);
     };
     this.ticket = requestAnimationFrame(tick);
@@ -454,8 +477,8 @@ class Player {
     const own = (board === "outputs") === (this.mode === "gather");
     const distance = (frame) => {
       if (own) return frame.at[0] === plane && frame.at[1] === row && frame.at[2] === column ? 0 : Infinity;
-      const { pattern, shift } = frame, middle = this.middles[pattern].get(plane - shift[0]);
-      return middle ? Math.abs(middle[0] + shift[1] - row) + Math.abs(middle[1] + shift[2] - column) : Infinity;
+      const box = this.box(frame, plane);
+      return box ? Math.abs((box[0] + box[2] - 1) / 2 - row) + Math.abs((box[1] + box[3] - 1) / 2 - column) : Infinity;
     };
     let best = null, least = Infinity;
     this.frames.forEach((frame, index) => {
