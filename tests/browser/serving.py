@@ -120,3 +120,11 @@ def settled(page: Page) -> Page:
     app = page.locator("[data-testid=stApp]")
     expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
     return page
+
+
+def at_rest(page: Page) -> Page:
+    """The page once nothing fades any more: what Streamlit replaces loses its contrast on the way out."""
+    settled(page)
+    expect(page.locator("[data-stale=true]")).to_have_count(0)
+    page.wait_for_timeout(800)  # the fade itself
+    return page

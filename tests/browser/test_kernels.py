@@ -24,7 +24,7 @@ from explorer.figures.signed import as_photograph, signed_picture
 from explorer.images import sample_photo
 from explorer.kernels import KERNELS, read_kernel
 from tests.browser import chromium
-from tests.browser.serving import FLAGS, settled, visiting
+from tests.browser.serving import FLAGS, at_rest, settled, visiting
 from tests.browser.test_arithmetic import Case, floats, random_case
 
 # torch says that it copies the picture for an even kernel; the numbers are what we ask for
@@ -1010,7 +1010,7 @@ def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
 ):
     with visiting(browser, width=width, dark=dark) as page:
         open_page(page, address, colour="rgb", hues="1", lens="1", stride="4", padding="amount", pad="0")
-        page.wait_for_timeout(800)  # what Streamlit replaces fades out: its contrast is nobody's
+        at_rest(page)
         found = Axe().run(page).response["violations"]
         ours = [rule for rule in found if rule["impact"] in ("serious", "critical")]
         assert not ours, [(rule["id"], [node["html"][:160] for node in rule["nodes"]]) for rule in ours]

@@ -20,7 +20,7 @@ from explorer.layer_text import read_layer
 from explorer.layers import KINDS, LayerSpec, Sizes
 from explorer.ui.layer_controls import USUAL
 from explorer.worked import drawable, worked_numbers
-from tests.browser.serving import settled, visiting
+from tests.browser.serving import at_rest, settled, visiting
 from tests.test_animation import mask, torch_layers, torch_results
 
 # torch says that it copies the picture for an even kernel; the numbers are what we ask for
@@ -936,6 +936,7 @@ def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
 ):
     with visiting(browser, width=width, dark=dark) as page, listening(page):
         open_page(page, address, layer="separable~3x8x8~o4~k3x2~s3")
+        at_rest(page)
         found = Axe().run(page).response["violations"]
         ours = [rule for rule in found if rule["impact"] in ("serious", "critical")]
         assert not ours, [(rule["id"], [node["html"][:160] for node in rule["nodes"]]) for rule in ours]

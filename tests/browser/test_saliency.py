@@ -21,7 +21,7 @@ from explorer.images import sample_photo
 from explorer.models import DEFAULT_MODEL, card, load_network
 from explorer.recording import Recorder
 from tests import hub as hubs
-from tests.browser.serving import settled, visiting
+from tests.browser.serving import at_rest, settled, visiting
 from tests.hub import Hub
 
 RESNET = "resnet50.IMAGENET1K_V2"
@@ -416,7 +416,7 @@ def test_a_drawing_becomes_the_picture(page: Page, address: str):
     page.wait_for_timeout(1000)
     page.get_by_role("button", name="Use this drawing").click()
     expect(page.get_by_role("radio", name="Yours")).to_have_attribute("aria-checked", "true")
-    expect(page.get_by_text("448 × 448 pixels")).to_be_visible()
+    expect(page.get_by_text("416 × 416 pixels")).to_be_visible()
 
 
 # ------------------------------------------------------------------------------- networks
@@ -533,6 +533,7 @@ def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
 ):
     with visiting(browser, width=width, dark=dark) as page:
         open_page(page, address, "?versus=285")
+        at_rest(page)
         found = Axe().run(page).response["violations"]
         ours = [rule for rule in found if rule["impact"] in ("serious", "critical")]
         assert not ours, [(rule["id"], [node["html"][:160] for node in rule["nodes"]]) for rule in ours]
