@@ -8,11 +8,14 @@ with frame.bench():
     settings, more = frame.inputs()
     view, film = frame.outputs("view", "film")
     with settings:
-        spec, shape = layer_controls.layer()
-    with more:
-        batch, dtype = layer_controls.batch_and_dtype()
-    with view:
+        spec, shape = layer_controls.chosen_layer()
+    with view:  # first: the eye is there while the hand moves a control
         layer_show.result(spec, shape)
         layer_show.sliding(spec, shape)
+    frame.send()
+    with settings:
+        layer_controls.layer(spec, shape)
+    with more:
+        batch, dtype = layer_controls.batch_and_dtype()
     with film:
         layer_show.further(spec, shape, batch, dtype)

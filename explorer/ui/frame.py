@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -17,6 +18,7 @@ from explorer.ui import errors, link, warmup
 
 ROOT = Path(__file__).resolve().parents[2]
 Parameters = ParamSpec("Parameters")
+SENT = 0.002
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 
 
@@ -163,6 +165,14 @@ def part(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
         link.write()
 
     return run
+
+
+def send() -> None:
+    """Let what was drawn so far go to the browser before the script goes on.
+
+    Streamlit's thread that sends gets its turn only where the script pauses.
+    """
+    time.sleep(SENT)
 
 
 def gallery() -> None:

@@ -73,9 +73,8 @@ def _take_by_hand(spec: LayerSpec, shape: Sizes) -> None:
     st.session_state[_TYPED] = ""
 
 
-def layer() -> tuple[LayerSpec, Sizes]:
-    """The layer and its input, and every way to set them: no control reaches an impossible one."""
-    spec, shape = chosen_layer()
+def layer(spec: LayerSpec, shape: Sizes) -> None:
+    """Every way to set the layer and its input: no control reaches an impossible one."""
     _kind(spec, shape)
     _typed(shape)
     each = _each_axis(spec, shape)
@@ -92,7 +91,6 @@ def layer() -> tuple[LayerSpec, Sizes]:
         each,
     )
     _options(spec, shape, values)
-    return spec, shape
 
 
 def batch_and_dtype() -> tuple[int, str]:
