@@ -30,10 +30,10 @@ WARM, SECONDS, REST = 4, 6, 150
 
 # From the hand on a control to the frame after headline and window are drawn anew, whichever differ.
 CHANGE = """
-async ([touch, headline, window]) => {
-  const player = document.player(), drawn = player.draw;
-  const head = document.querySelector('.st-key-view :is(h2, h3)');
-  const words = head.textContent, seen = player.seen;
+async ([touch, headline, window, prepare]) => {
+  const player = document.player(), drawn = player.draw, view = document.querySelector('.st-key-view');
+  // both live in shadow roots of their own, which a page's observer does not look into
+  const head = document.headline(), words = head.textContent, seen = player.seen;
   const frame = () => new Promise((resolve) => requestAnimationFrame(() => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = resolve;
@@ -42,14 +42,20 @@ async ([touch, headline, window]) => {
   let observer;
   const changed = new Promise((resolve, reject) => {
     setTimeout(() => reject(new Error('Nothing changed.')), 10000);
-    const look = () => (!window || player.seen !== seen) && (!headline || head.textContent !== words) && resolve();
+    const look = () => {
+      const [now, shown] = [document.headline(), document.player()];
+      if ((!headline || now.textContent !== words) && (!window || shown.seen !== seen)) resolve();
+    };
     observer = new MutationObserver(look);
-    observer.observe(document.querySelector('.st-key-view'), { subtree: true, childList: true, characterData: true });
+    for (const part of [head.getRootNode(), view])
+      observer.observe(part, { subtree: true, childList: true, characterData: true });
     player.draw = (...rest) => {
       drawn.apply(player, rest);
       look();
     };
   });
+  eval(prepare)();
+  for (let i = 0; i < 3; i++) await frame();
   const start = performance.now();
   eval(touch)();
   await changed;
@@ -72,6 +78,7 @@ FINDERS = """
     for (const element of pierce(root)) if (element.matches(what)) return element;
   };
   document.player = () => find('.player')._player;
+  document.headline = () => find('.outcome h2');
   document.turn = (key, value) => {
     const slider = find(`.dial[data-key="${key}"] input[type=range]`);
     slider.value = value;
@@ -80,6 +87,18 @@ FINDERS = """
   const around = (what, words) =>
     [...document.querySelectorAll(`.st-key-inputs ${what}`)].find((element) => element.textContent.includes(words));
   document.press = (words) => around('button, [role=radio]', words).click();
+  const write = (input, text) => {
+    // React listens to its own setter's events alone
+    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(input, text);
+    input.dispatchEvent(new Event('input', { bubbles: true }));
+  };
+  const line = () => around('[data-testid=stTextInput]', '').querySelector('input');
+  document.type = (text) => write(line(), text);
+  document.enter = () =>
+    line().dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', code: 'Enter', keyCode: 13, bubbles: true }));
+  document.open = (label) => around('[data-testid=stSelectbox]', label).querySelector('button').click();
+  document.choose = (words) =>
+    [...document.querySelectorAll('[role=option]')].find((option) => option.textContent === words).click();
   document.toggle = (words) => around('[data-testid=stCheckbox]', words).querySelector('input').click();
 }
 """
@@ -125,24 +144,42 @@ async (seconds) => {
 }
 """
 
-Act = tuple[str, bool, bool]
+Act = tuple[str, bool, bool, str]
+NOTHING = "() => {}"
 ACTS: Mapping[str, Callable[[int], Act]] = {
-    "a dial: kernel": lambda turn: (f"() => document.turn('kernel_size', {5 + turn % 2})", True, True),
-    "a dial: size": lambda turn: (f"() => document.turn('size', {33 + turn % 2})", True, False),
-    "a dial: padding": lambda turn: (f"() => document.turn('padding', {3 + turn % 2})", True, True),
-    "a switch: bias": lambda turn: ("() => document.toggle('bias')", False, True),
-    "buttons: axes": lambda turn: (
-        f"() => document.press('{2 - turn % 2}-D')",
+    "a dial: kernel": lambda turn: (
+        f"() => document.turn('kernel_size', {5 + turn % 2})",
         True,
         True,
+        NOTHING,
+    ),
+    "a dial: size": lambda turn: (f"() => document.turn('size', {33 + turn % 2})", True, False, NOTHING),
+    "a dial: padding": lambda turn: (f"() => document.turn('padding', {3 + turn % 2})", True, True, NOTHING),
+    "a switch: bias": lambda turn: ("() => document.toggle('bias')", False, True, NOTHING),
+    "buttons: axes": lambda turn: ("() => document.press('1-D')", True, True, NOTHING),
+    "a list: the kind": lambda turn: (
+        "() => document.choose('Max pooling')",
+        True,
+        True,
+        "() => document.open('Layer')",
+    ),
+    "a typed line": lambda turn: (
+        "() => document.enter()",
+        True,
+        True,
+        f"() => document.type('nn.Conv2d(3, 10, {5 + turn % 2}, padding={3 + turn % 2})')",
     ),
 }
-"""What the hand does, alternately, and whether headline and window differ after it."""
+"""What the hand does, turn by turn, whether headline and window differ after it, and what comes before the clock runs.
+
+The typed line makes of what the others left the layer that the next turn begins with.
+"""
 
 EXPLANATION = """
 In Chromium on the same machine, by the page's own clock, {rounds} rounds in which the controls and the floor take
-turns.  From the event on the control, through Python, to the frame after the headline and the player's window are
-drawn anew; the next change comes {rest} ms after the page is at rest.  The floor is an empty Streamlit app whose button
+turns.  From the event on the control (of a list: the click on its entry; of a line: Enter), through Python, to the
+frame after the headline and the player's window are drawn anew; the next change comes {rest} ms after the page is at
+rest.  The floor is an empty Streamlit app whose button
 changes one word, in the same browser; “× floor” is the ratio of the medians, in brackets where four fifths of the
 rounds' own ratios lie.  Asked: 60 ms at p95.  Where the load above exceeds the cores, the ratio is the figure to read.
 

@@ -50,14 +50,18 @@ class Plane:
     """One grid of cells.
 
     Attributes:
-        label: "red", "channel 2, depth 3", "filter 1", …
+        label: "red", "channel 2 of 64, depth 3", "filter 1", …
         values: (rows, columns), float64, the padding as it is read; −∞ around a maximum.
         flags: (rows, columns), uint8: `PICTURE`, `PADDING` or `HOLE`.
+        source: (rows, columns): where each number comes from, as an index into the flattened picture (into the
+            flattened weights, as torch keeps them, for a kernel's plane); −1 where it is made up: a padding of
+            zeros, an inserted zero, a masked weight.  None for what is computed.
     """
 
     label: str
     values: Array
     flags: Flags
+    source: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,13 +149,14 @@ def to_json(animation: Animation) -> dict[str, Any]:
 
 def _plane_to_json(plane: Plane) -> dict[str, Any]:
     rows, columns = plane.values.shape
-    return {
+    fields = {
         "label": plane.label,
         "rows": rows,
         "columns": columns,
         "values": [_number(value) for value in plane.values.ravel().tolist()],
         "flags": plane.flags.ravel().tolist(),
     }
+    return fields if plane.source is None else fields | {"source": plane.source.ravel().tolist()}
 
 
 def _number(value: float) -> float | int | None:
@@ -170,6 +175,7 @@ def animate(
     weights: Sequence[NDArray[Any]] = (),
     bias: Sequence[NDArray[Any] | None] = (),
     view: View = "gather",
+    whole: LayerSpec | None = None,
 ) -> tuple[Animation, ...]:
     """A layer at work on a picture (channels, *sizes): one animation, two for a depthwise separable layer.
 
@@ -183,6 +189,7 @@ def animate(
             is no bias; empty for a pool.
         view: a transposed convolution adds each cell into the output ("scatter", which "gather" means there too), or
             is drawn as the convolution that does the same ("equivalent"); any other layer gathers.
+        whole: the layer that `spec` is a small one of: names tell which of its channels and filters are drawn.
 
     Raises:
         ShapeError: the layer does not fit the picture, or the weights do not fit the layer.
@@ -192,7 +199,7 @@ def animate(
         raise LayerError(
             f"“{KINDS[spec.kind].title}” has no view “{view}”: only a transposed convolution has."
         )
-    parts = stages(spec)
+    parts, wholes = stages(spec), stages(whole or spec)
     if spec.kind not in POOLS and not len(weights) == len(bias) == len(parts):
         raise ShapeError(
             f"{len(parts)} sets of weights and of biases are meant, not {len(weights)} and {len(bias)}."
@@ -200,21 +207,22 @@ def animate(
     values = np.asarray(picture, np.float64)
     shape: Sizes = values.shape
     shown: list[Animation] = []
-    for index, part in enumerate(parts):
+    for index, (part, of) in enumerate(zip(parts, wholes, strict=True)):
         if shown:
             values = np.stack([plane.values for plane in shown[-1].outputs]).reshape(shape)
         shape = output_shape(part, values.shape)
-        names = _names(part.in_channels, "channel") if shown else _input_names(part.in_channels)
+        names = _channel_names(part, of) if shown else _input_names(part, of)
+        filters = _filter_names(part, of)
         if part.kind in POOLS:
             shown.append(_pool(part, values, shape, names))
             continue
         kernel, offset = _checked(part, weights[index], bias[index])
         if part.kind != "transposed":
-            shown.append(_convolution(part, values, shape, kernel, offset, names))
+            shown.append(_convolution(part, values, shape, kernel, offset, names, filters))
         elif view == "equivalent":
-            shown.append(_equivalent(part, values, shape, kernel, offset, names))
+            shown.append(_equivalent(part, values, shape, kernel, offset, names, filters))
         else:
-            shown.append(_scatter(part, values, kernel, offset, names))
+            shown.append(_scatter(part, values, kernel, offset, names, filters))
     return tuple(shown)
 
 
@@ -260,12 +268,29 @@ def _triple(values: Sequence[_Item], fill: _Item) -> tuple[_Item, _Item, _Item]:
     return depth, rows, columns
 
 
-def _names(count: int, noun: str) -> list[str]:
-    return [f"{noun} {number}" for number in range(1, count + 1)]
+def _input_names(part: LayerSpec, whole: LayerSpec) -> list[str]:
+    """As a picture's or a video's, where all of three channels are drawn."""
+    if whole.in_channels == part.in_channels == 3 and whole.dimensions > 1:
+        return ["red", "green", "blue"]
+    return ["input"] if whole.in_channels == 1 else _channel_names(part, whole)
 
 
-def _input_names(channels: int) -> list[str]:
-    return {1: ["input"], 3: ["red", "green", "blue"]}.get(channels, _names(channels, "channel"))
+def _channel_names(part: LayerSpec, whole: LayerSpec) -> list[str]:
+    return _names("channel", part.in_channels, whole.in_channels, part, whole)
+
+
+def _filter_names(part: LayerSpec, whole: LayerSpec) -> list[str]:
+    return _names("filter", part.out_channels, whole.out_channels, part, whole)
+
+
+def _names(noun: str, count: int, of: int, part: LayerSpec, whole: LayerSpec) -> list[str]:
+    """Numbers count in the whole layer: what is drawn are the first of each of its first groups."""
+    groups, all_groups = (
+        spec.in_channels if spec.kind == "depthwise" else spec.groups for spec in (part, whole)
+    )
+    each, apart = count // groups, of // all_groups
+    numbers = [group * apart + index + 1 for group in range(groups) for index in range(each)]
+    return [f"{noun} {number}" if count == of else f"{noun} {number} of {of}" for number in numbers]
 
 
 # One axis at a time ---------------------------------------------------------------------------------------
@@ -339,29 +364,46 @@ def _equivalent_axis(spec: LayerSpec, axis: int, size: int, positions: int) -> _
 
 @dataclass(frozen=True, eq=False)
 class _Filters:
-    """Weights (filters, channels of a group, depth, rows, columns); which of a plane's may be used; the bias."""
+    """Weights (filters, channels of a group, depth, rows, columns), each with its index among torch's; which of a
+    plane's may be used; the bias; the filters' names."""
 
     weights: Array
+    source: NDArray[np.int64]
     allowed: NDArray[np.bool_]
     bias: Array | None
+    names: Sequence[str]
 
 
 def _convolution(
-    spec: LayerSpec, picture: Array, shape: Sizes, weights: Array, bias: Array | None, names: list[str]
+    spec: LayerSpec,
+    picture: Array,
+    shape: Sizes,
+    weights: Array,
+    bias: Array | None,
+    names: list[str],
+    filter_names: list[str],
 ) -> Animation:
     allowed = live_weights(spec).reshape(weights.shape[2:])
-    filters = _Filters(np.where(allowed, weights, 0.0), allowed, bias)
+    source = np.where(allowed, _indices(weights), _BLANK)
+    filters = _Filters(np.where(allowed, weights, 0.0), source, allowed, bias, filter_names)
     axes = _axes(_window_axis, spec, picture, shape)
     return _gather(KINDS[spec.kind].title, "sum", picture, names, axes, filters)
 
 
 def _equivalent(
-    spec: LayerSpec, picture: Array, shape: Sizes, weights: Array, bias: Array | None, names: list[str]
+    spec: LayerSpec,
+    picture: Array,
+    shape: Sizes,
+    weights: Array,
+    bias: Array | None,
+    names: list[str],
+    filter_names: list[str],
 ) -> Animation:
     # from (in, out / groups, …) to (out, in / groups, …), every axis of the kernel turned round
-    grouped = weights.reshape(spec.groups, -1, *weights.shape[1:]).swapaxes(1, 2)
-    turned = grouped.reshape(spec.out_channels, -1, *weights.shape[2:])[:, :, ::-1, ::-1, ::-1]
-    filters = _Filters(turned, np.ones(turned.shape[2:], bool), bias)
+    grouped = _indices(weights).reshape(spec.groups, -1, *weights.shape[1:]).swapaxes(1, 2)
+    source = grouped.reshape(spec.out_channels, -1, *weights.shape[2:])[:, :, ::-1, ::-1, ::-1]
+    turned = weights.ravel()[source]
+    filters = _Filters(turned, source, np.ones(turned.shape[2:], bool), bias, filter_names)
     axes = _axes(_equivalent_axis, spec, picture, shape)
     return _gather(f"{KINDS[spec.kind].title}, as a convolution", "sum", picture, names, axes, filters)
 
@@ -393,14 +435,14 @@ def _gather(
     filters: _Filters | None,
 ) -> Animation:
     """A frame for each cell of the output.  Without filters each channel is read alone."""
-    padded = picture.reshape(len(picture), *_triple(picture.shape[1:], 1))
+    places = _indices(picture).reshape(len(picture), *_triple(picture.shape[1:], 1))
     depths, rows, columns = np.ix_(*(axis.source for axis in axes))
-    padded = padded[:, depths, rows, columns]
     blank = _over(np.logical_or, [axis.source == _BLANK for axis in axes])
-    padded = np.where(blank, -np.inf if reduce == "max" else 0.0, padded)
+    source = np.where(blank, _BLANK, places[:, depths, rows, columns])
+    padded = np.where(blank, -np.inf if reduce == "max" else 0.0, picture.ravel()[source])
     around = _over(np.logical_or, [axis.flags == PADDING for axis in axes])
     flags = np.where(around, PADDING, _over(np.maximum, [axis.flags for axis in axes])).astype(np.uint8)
-    inputs = _planes(padded, flags, names, axes[0].flags)
+    inputs = _planes(padded, flags, names, axes[0].flags, source=source)
 
     count, per_group = filters.weights.shape[:2] if filters else (len(picture), 1)
     groups = len(picture) // per_group
@@ -437,7 +479,8 @@ def _gather(
         masked = np.where(filters.allowed, PICTURE, HOLE).astype(np.uint8)
         for index, weights in enumerate(filters.weights):
             first = index // (count // groups) * per_group
-            kernels.append(_planes(weights, masked, names[first : first + per_group]))
+            own = names[first : first + per_group]
+            kernels.append(_planes(weights, masked, own, source=filters.source[index]))
     return Animation(
         title,
         "gather",
@@ -448,7 +491,7 @@ def _gather(
         _planes(
             results,
             np.zeros(shape, np.uint8),
-            _names(count, "filter") if filters else names,
+            filters.names if filters else names,
         ),
         tuple(frames),
     )
@@ -474,6 +517,11 @@ def _pattern(
     return taps[np.tile(allowed.ravel(), channels)]
 
 
+def _indices(values: Array) -> NDArray[np.int64]:
+    """Of each number its place in the flattened array, in the same shape."""
+    return np.arange(values.size).reshape(values.shape)
+
+
 def _over(combine: np.ufunc, along: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """(depth, rows, columns) from what is known along each axis."""
     depth, rows, columns = np.ix_(*(np.arange(len(values)) for values in along))
@@ -481,21 +529,28 @@ def _over(combine: np.ufunc, along: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _planes(
-    values: Array, flags: Flags, names: Sequence[str], along: Flags | None = None, holes: str = "zeros"
+    values: Array,
+    flags: Flags,
+    names: Sequence[str],
+    along: Flags | None = None,
+    holes: str = "zeros",
+    source: NDArray[np.int64] | None = None,
 ) -> tuple[Plane, ...]:
     """Planes of values (channels, depth, rows, columns), with the same flags (depth, rows, columns) in each channel.
 
     Args:
         along: flags along the depth: slices outside the picture have no number.
         holes: what slices flagged `HOLE` are called.
+        source: in the shape of `values`, as `Plane.source`.
     """
     along = np.zeros(len(flags), np.uint8) if along is None else along
     number = np.cumsum(along == PICTURE)
     planes = []
-    for name, channel in zip(names, values, strict=True):
+    for at, (name, channel) in enumerate(zip(names, values, strict=True)):
         for index, plane in enumerate(channel):
             place = {PICTURE: f"depth {number[index]}", PADDING: "padding", HOLE: holes}[int(along[index])]
-            planes.append(Plane(f"{name}, {place}" if len(channel) > 1 else name, plane, flags[index]))
+            label = f"{name}, {place}" if len(channel) > 1 else name
+            planes.append(Plane(label, plane, flags[index], None if source is None else source[at, index]))
     return tuple(planes)
 
 
@@ -507,7 +562,12 @@ def _bias_of_planes(bias: Array | None, slices: int) -> tuple[float, ...]:
 
 
 def _scatter(
-    spec: LayerSpec, picture: Array, weights: Array, bias: Array | None, names: list[str]
+    spec: LayerSpec,
+    picture: Array,
+    weights: Array,
+    bias: Array | None,
+    names: list[str],
+    filter_names: list[str],
 ) -> Animation:
     """A frame for each cell of the input: its multiple of the kernel is added into the output.
 
@@ -547,17 +607,16 @@ def _scatter(
         # no cell is named twice in a frame
         results[tuple(taps[:3])] += cells[channel, z, y, x] * kernel[tuple(taps[3:])]
 
-    filter_names = _names(spec.out_channels, "filter")
     kernels = []
-    for channel, kernel in enumerate(weights):
+    for channel, (kernel, source) in enumerate(zip(weights, _indices(weights), strict=True)):
         first = channel // (spec.in_channels // spec.groups) * per_group
         to_filters = filter_names[first : first + per_group]
-        kernels.append(_planes(kernel, np.zeros(kernel_shape, np.uint8), to_filters))
+        kernels.append(_planes(kernel, np.zeros(kernel_shape, np.uint8), to_filters, source=source))
     return Animation(
         f"{KINDS[spec.kind].title}, cell by cell",
         "scatter",
         "sum",
-        _planes(cells, np.zeros(cells.shape[1:], np.uint8), names),
+        _planes(cells, np.zeros(cells.shape[1:], np.uint8), names, source=_indices(cells)),
         tuple(kernels),
         offsets,
         _planes(results.reshape(-1, *flags.shape), flags, filter_names, along[0], holes="cropped"),

@@ -116,13 +116,16 @@ class Solution:
     leftover: int
 
 
+_KERNELS, _STRIDES, _PADDINGS, _DILATIONS = range(1, 16), range(1, 9), range(8), range(1, 5)
+
+
 def solve(
     size: int,
     result: int,
-    kernel_sizes: Sequence[int] = range(1, 16),
-    strides: Sequence[int] = range(1, 9),
-    paddings: Sequence[int] = range(8),
-    dilations: Sequence[int] = range(1, 5),
+    kernel_sizes: Sequence[int] = _KERNELS,
+    strides: Sequence[int] = _STRIDES,
+    paddings: Sequence[int] = _PADDINGS,
+    dilations: Sequence[int] = _DILATIONS,
 ) -> list[Solution]:
     """All windows of a convolution that make `result` numbers of `size` along one axis, the smallest first.
 
@@ -140,3 +143,48 @@ def solve(
         if room >= 0 and room // stride + 1 == result and (kernel > 1 or dilation == dilations[0]):
             found.append(Solution(kernel, stride, padding, dilation, room % stride))
     return sorted(found)
+
+
+def gap(
+    spec: LayerSpec, size: int, result: int, axis: int = 0
+) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """The sizes next to one that no window leads to: (stride, size) of the next below, and of the next above.
+
+    Of the windows that `solve` looks for, as far as this kind can have them; None where there is no such size.
+
+    >>> gap(LayerSpec(), 500, 300)
+    ((2, 257), (1, 444))
+    """
+    found: dict[int, int] = {}
+    transposed = spec.kind == "transposed"
+    for kernel, padding, dilation in product(_KERNELS, _PADDINGS, _DILATIONS):
+        if not _can_have(spec, axis, kernel_size=kernel, padding=padding, dilation=dilation):
+            continue
+        for stride in _STRIDES:
+            extent = dilation * (kernel - 1) + 1
+            if transposed:
+                least = (size - 1) * stride - 2 * padding + extent
+                for out in range(max(least, 1), least + max(stride, dilation)):
+                    found.setdefault(out, stride)
+            elif (room := size + 2 * padding - extent) >= 0:
+                found.setdefault(room // stride + 1, stride)
+    below = max((out for out in found if out < result), default=None)
+    above = min((out for out in found if out > result), default=None)
+    return (
+        None if below is None else (found[below], below),
+        None if above is None else (found[above], above),
+    )
+
+
+def _can_have(spec: LayerSpec, axis: int, **window: int) -> bool:
+    """Whether this kind has such a window along an axis: a pooling pads at most half of it, an average has no holes."""
+    changes: dict[str, Any] = {}
+    for name, value in window.items():
+        values = [after for _, after in spec.margins] if name == "padding" else list(getattr(spec, name))
+        values[axis] = value
+        changes[name] = tuple(values)
+    try:
+        made = replace(spec, **changes)
+    except ShapeError:
+        return False
+    return all(getattr(made, name)[axis] == value for name, value in window.items())

@@ -488,6 +488,26 @@ def unread(spec: LayerSpec, input_shape: Sizes, axis: int = 0) -> NDArray[np.boo
     return ~np.asarray(seen[axis][weights].any(axis=0))
 
 
+def unread_cells(spec: LayerSpec, input_shape: Sizes) -> NDArray[np.bool_]:
+    """Cells of a channel that change nothing in the output: bool of the input's sizes.
+
+    More than the rows and columns that are `unread`: between strides wider than the window lie single cells, and
+    a mask leaves the last ones of a row.
+
+    >>> unread_cells(LayerSpec("masked_a", in_channels=1, kernel_size=3), (1, 3, 3)).astype(int).tolist()
+    [[0, 0, 0], [0, 1, 1], [1, 1, 1]]
+
+    Raises:
+        ShapeError: as `output_shape`.
+    """
+    output_shape(spec, input_shape)
+    seen = live_weights(spec).astype(int)
+    for axis, size in enumerate(input_shape[1:]):
+        # weights along the first axis become rows along the last
+        seen = np.tensordot(seen, rows_read(spec, size, axis).astype(int), axes=(0, 0))
+    return np.asarray(seen == 0)
+
+
 def rows_read(spec: LayerSpec, size: int, axis: int) -> NDArray[np.bool_]:
     """Which rows each weight along one axis reads, wherever its window stands: bool (kernel_size, size)."""
     kernel, count = spec.kernel_size[axis], output_size(spec, size, axis)

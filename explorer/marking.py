@@ -1,10 +1,10 @@
-"""Reading an answer as people type it, and saying whether it is right, or which slip leads to it."""
+"""Reading an answer as people type it; whether it is right, or which slip leads to it; what it counts."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -18,51 +18,73 @@ from explorer.worked_examples import chain, written
 _LONGEST: Final = 80
 _WHOLE: Final = re.compile(r"[0-9]{1,3}(?:([ ,'’_\u00a0\u2009\u202f])[0-9]{3}(?:\1[0-9]{3})*)?|[0-9]+")
 """1216, 1,216, 1 216, 1'216, 1_216: groups of three, all with the same sign between them."""
-_TIMES: Final = re.compile(r"\s*[×xX*·⋅]\s*")
-_BETWEEN: Final = re.compile(r"\s*[,;]\s*|\s+")
-_PARTS: Final = {"shape": ("channels", "rows", "columns"), "receptive field": ("rows", "columns")}
+_TIMES: Final = re.compile(r"\s*(?:[×xX*·⋅@]|\bby\b)\s*")
+_SPLITS: Final = (_TIMES, re.compile(r"\s*;\s*|\s*,\s+"), re.compile(r"\s*,\s*|\s+"))
+"""What stands between the numbers of a shape: 10×16×16, 10@16x16; 1,024, 7, 7; 10,16,16 or 10 16 16."""
+_UNIT: Final = re.compile(r"\s*(?:parameters?|params?|weights|macs?|pixels?|px)$", re.IGNORECASE)
+_PARTS: Final = {"shape": 3, "receptive field": 2}
+
+
+def form(question: Question) -> str:
+    """What an answer looks like, in words.
+
+    >>> form(Question("parameters", (3, 16, 16), (LayerSpec(),)))
+    'one whole number, such as 1,216'
+    """
+    if isinstance(question.answer, int):
+        return f"one whole number, such as {'7' if question.kind == 'receptive field' else '1,216'}"
+    if question.kind == "shape":
+        return "three numbers, channels × rows × columns, such as 10×28×28"
+    return "two numbers, rows × columns, such as 7×5"
 
 
 def parse_answer(text: str, question: Question) -> Answer:
     """A typed answer as the kind of number that is asked for.
 
+    A shape may begin with the 1 for one picture, as torch prints it.
+
     >>> shape = Question("shape", (3, 16, 16), (LayerSpec(padding=1),))
-    >>> parse_answer("10×16×16", shape), parse_answer("(10, 16, 16)", shape)
+    >>> parse_answer("10×16×16", shape), parse_answer("torch.Size([1, 10, 16, 16])", shape)
     ((10, 16, 16), (10, 16, 16))
     >>> parse_answer("1 216", Question("parameters", (3, 16, 16), (LayerSpec(),)))
     1216
 
     Raises:
-        ExplorerError: nothing, too much, or something that is no whole number.
+        ExplorerError: nothing, too much, or something that is no whole number; the sentence says what is asked for.
     """
-    typed = text.strip()
+    typed, asked = text.strip(), f"asked for: {form(question)}."
     if not typed:
-        raise ExplorerError("Nothing is typed yet.")
+        raise ExplorerError(f"Nothing is typed yet; {asked}")
     if len(typed) > _LONGEST:
-        raise ExplorerError(f"An answer is shorter than {len(typed)} characters.")
-    bare = typed.removeprefix("torch.Size").strip("()[] ")
+        raise ExplorerError(f"{len(typed)} characters are too many; {asked}")
+    bare = typed.lstrip("= ").removeprefix("torch.Size").strip("()[] .")
     if isinstance(question.answer, int):
-        sides = [bare] if _WHOLE.fullmatch(bare) else _TIMES.split(bare)
-        numbers = tuple(_whole(side, question.kind) for side in sides)
+        bare = _UNIT.sub("", bare)
+        numbers = _numbers([bare] if _WHOLE.fullmatch(bare) else _TIMES.split(bare), asked)
         square = question.kind == "receptive field" and numbers[1:] == numbers[:1]
         if len(numbers) > 1 and not square:
-            raise ExplorerError(f"One number is asked for, and “{typed}” has {len(numbers)}.")
+            raise ExplorerError(f"“{typed}” has {len(numbers)} numbers; {asked}")
         return numbers[0]
-    split = _TIMES if _TIMES.search(bare) else _BETWEEN
-    numbers = tuple(_whole(each, question.kind) for each in split.split(bare))
-    names = _PARTS[question.kind]
-    if len(numbers) != len(names):
-        raise ExplorerError(
-            f"{len(names)} numbers are asked for, {' × '.join(names)}, and “{typed}” has {len(numbers)}."
-        )
+    wanted = _PARTS[question.kind]
+    batched = (wanted, wanted + 1) if question.kind == "shape" else (wanted,)
+    splits = [split.split(bare) for split in _SPLITS]
+    fitting = [each for each in splits if len(each) in batched and all(map(_WHOLE.fullmatch, each))]
+    numbers = _numbers((fitting or [max(splits, key=len)])[0], asked)
+    if len(numbers) == wanted + 1 and numbers[0] == 1 and fitting:
+        return numbers[1:]
+    if len(numbers) != wanted:
+        raise ExplorerError(f"“{typed}” has {len(numbers)} number{'s' * (len(numbers) != 1)}; {asked}")
     return numbers
 
 
-def _whole(text: str, kind: Kind) -> int:
-    if not _WHOLE.fullmatch(text):
-        hint = "round down what does not come out even" if kind == "shape" and "." in text else "as in 1,216"
-        raise ExplorerError(f"“{text}” is not a whole number from 0 on: {hint}.")
-    return int(re.sub(r"[^0-9]", "", text))
+def _numbers(texts: Sequence[str], asked: str) -> Sizes:
+    for text in texts:
+        if not _WHOLE.fullmatch(text):
+            what = f"“{text}” is not a whole number" if text else "A number is missing"
+            if re.fullmatch(r"[0-9]+\.[0-9]+", text):
+                what += ": round down what does not come out even"
+            raise ExplorerError(f"{what}; {asked}")
+    return tuple(int(re.sub(r"[^0-9]", "", text)) for text in texts)
 
 
 # Slips -----------------------------------------------------------------------------------------------
@@ -360,3 +382,71 @@ def marked(question: Question, answer: Answer) -> Marked:
         if found:
             return Marked(False, f"{written(answer)} is not right: {slip.sentence}.")
     return Marked(False, f"{written(answer)} is not right.")
+
+
+# Tries -----------------------------------------------------------------------------------------------
+
+WORTH: Final = (1.0, 0.5)
+"""What a right answer counts on the first try, and on the second; there is no third."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What somebody made of a question.
+
+    Attributes:
+        question: that was asked.
+        answers: one for each try, in their order; none follows a right one.
+        given_up: whether the working was asked for before the tries were over.
+
+    >>> attempt = Attempt(Question("macs", (3, 32, 32), (LayerSpec(kernel_size=5),)))
+    >>> attempt = attempt.answered(760).answered(588_000)
+    >>> attempt.right, attempt.points, attempt.over
+    (True, 0.5, True)
+
+    Raises:
+        ExplorerError: more answers than tries, the same answer twice, or one after a right one.
+    """
+
+    question: Question
+    answers: tuple[Answer, ...] = ()
+    given_up: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.answers) > len(WORTH):
+            raise ExplorerError(f"A question has {len(WORTH)} tries, not {len(self.answers)}.")
+        if self.question.answer in self.answers[:-1]:
+            raise ExplorerError("The question is answered already.")
+        if len(set(self.answers)) < len(self.answers):
+            raise ExplorerError(
+                f"{written(self.answers[-1])} is what you answered before: the try is still yours."
+            )
+
+    def answered(self, answer: Answer) -> Attempt:
+        """With one more answer."""
+        return replace(self, answers=(*self.answers, answer))
+
+    @property
+    def right(self) -> bool:
+        """Whether the last answer is right."""
+        return self.question.answer in self.answers
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to try: the working may be shown."""
+        return self.right or self.given_up or len(self.answers) == len(WORTH)
+
+    @property
+    def points(self) -> float:
+        """What it counts, 0 to 1."""
+        return WORTH[len(self.answers) - 1] if self.right else 0.0
+
+
+def points(number: float) -> str:
+    """Points for reading.
+
+    >>> points(7), points(6.5), points(0.5)
+    ('7', '6½', '½')
+    """
+    whole, half = divmod(number, 1)
+    return f"{whole:.0f}" * (whole > 0 or not half) + "½" * bool(half)

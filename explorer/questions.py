@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -72,6 +73,15 @@ class Question:
         $5 \\times 5 \\times 3 \\times 10 \\times 28 \\times 28 = 588{,}000$
         """
         return _WORKINGS[self.kind](self)
+
+    @property
+    def plain_working(self) -> tuple[str, ...]:
+        """The same without LaTeX, for paper.
+
+        >>> Question("macs", (3, 32, 32), (LayerSpec(kernel_size=5),)).plain_working[1]
+        '5 × 5 × 3 × 10 × 28 × 28 = 588,000'
+        """
+        return tuple(_FORMULA.sub(lambda found: _without_latex(found[1]), line) for line in self.working)
 
 
 def answered(kind: Kind, input_shape: Sizes, stack: Stack) -> Answer:
@@ -146,6 +156,34 @@ def _numbered(question: Question, number: int) -> str:
 
 def _latex(terms: str) -> str:
     return terms.replace("×", r" \times ").replace(",", "{,}")
+
+
+_FORMULA: Final = re.compile(r"\$([^$]*)\$")
+_SIGNS: Final = {
+    r"\left\lfloor ": "⌊",
+    r" \right\rfloor": "⌋",
+    r"\left\lceil ": "⌈",
+    r" \right\rceil": "⌉",
+    r" \cdot ": "·",
+    r"\times": "×",
+    r"\,": "·",
+    "-": "−",
+}
+
+
+def _without_latex(formula: str) -> str:
+    r"""A formula in one line of plain signs.
+
+    >>> _without_latex(r"\left\lfloor \frac{6 + 2 \cdot 1 - 3}{2} \right\rfloor + 1 = 2\tfrac{1}{2}")
+    '⌊(6 + 2·1 − 3)/2⌋ + 1 = 2 1/2'
+    """
+    formula = formula.replace("{,}", ",")
+    formula = re.sub(r"(?<=\d)\\tfrac", r" \\tfrac", formula)
+    formula = re.sub(r"\\t?frac\{(-?\w+)\}\{(\w+)\}", r"\1/\2", formula)
+    formula = re.sub(r"\\t?frac\{([^{}]*)\}\{([^{}]*)\}", r"(\1)/\2", formula)
+    for sign, plain in _SIGNS.items():
+        formula = formula.replace(sign, plain)
+    return formula
 
 
 def _shape_working(question: Question) -> tuple[str, ...]:

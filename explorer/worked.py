@@ -44,7 +44,7 @@ def worked_numbers(
 
 
 def drawable(spec: LayerSpec, input_shape: Sizes) -> tuple[LayerSpec, Sizes, str]:
-    """The layer and its input cut to what can be drawn, and a sentence that says what was cut ("" for nothing).
+    """The layer and its input cut to what can be drawn, and sentences that say what was cut ("" for nothing).
 
     Kernel, stride, padding and dilation stay, and so do the rows that no window reads; the picture is larger than
     `LARGEST` only where two windows would not fit.  Of groups two stay, with up to two channels each.
@@ -53,7 +53,7 @@ def drawable(spec: LayerSpec, input_shape: Sizes) -> tuple[LayerSpec, Sizes, str
     >>> small.out_channels, shape
     (2, (3, 15, 15))
     >>> sentence
-    'Drawn with 2 of 96 filters and 15×15 of 227×227 cells.'
+    'Drawn smaller than your layer: 2 of 96 filters and 15×15 of 227×227 cells. The window and its steps are the same.'
 
     Raises:
         ShapeError: the layer does not fit the input.
@@ -86,7 +86,13 @@ def drawable(spec: LayerSpec, input_shape: Sizes) -> tuple[LayerSpec, Sizes, str
         and not (noun == "groups" and spec.kind == "depthwise")
     ]
     listed = " and ".join(filter(None, (", ".join(cuts[:-1]), *cuts[-1:])))
-    return small, (small.in_channels, *sizes), f"Drawn with {listed}." if cuts else ""
+    # the windows of an adaptive pool follow from the sizes
+    same = "" if spec.kind in ADAPTIVE else " The window and its steps are the same."
+    return (
+        small,
+        (small.in_channels, *sizes),
+        f"Drawn smaller than your layer: {listed}.{same}" if cuts else "",
+    )
 
 
 def _fewer_channels(spec: LayerSpec) -> LayerSpec:

@@ -122,7 +122,8 @@ def field_steps(stack: Sequence[LayerSpec]) -> tuple[Step, ...]:
     for number, spec in enumerate(stack, 1):
         if spec.dimensions != 2 or spec.kind in ADAPTIVE | MASKED | {"transposed"}:
             raise ShapeError(
-                f"Layer {number} ({KINDS[spec.kind].title.lower()}, {spec.dimensions}-D) has no fields of one size."
+                f"Layer {number} ({KINDS[spec.kind].title.lower()}, {spec.dimensions}-D) has no fields of one size: "
+                "that takes a whole window that slides over rows and columns."
             )
         kernel, stride, dilation = (
             (sizes[0], sizes[1]) for sizes in (spec.kernel_size, spec.stride, spec.dilation)
@@ -250,6 +251,15 @@ def _found(number: Number, claim: Claim) -> str:
     }[claim.of]
 
 
+def digits(stated: float) -> int:
+    """How many digits a stated number is written with; zeros at the end of a large one are none.
+
+    >>> digits(922e6), digits(0.3), digits(25_088)
+    (3, 1, 5)
+    """
+    return len(f"{stated:.15e}".split("e")[0].replace(".", "").rstrip("0"))
+
+
 def judged(stated: Number | str | None, number: Number) -> Verdict:
     """What a stated number is worth, read to as many digits as it is written with.
 
@@ -265,10 +275,10 @@ def judged(stated: Number | str | None, number: Number) -> Verdict:
         return "right"
     if isinstance(stated, tuple) or isinstance(number, tuple) or not stated:
         return "wrong"
-    digits = len(f"{stated:.15e}".split("e")[0].replace(".", "").rstrip("0"))
-    if stated == float(f"{number:.{digits - 1}e}"):
+    places = digits(stated)
+    if stated == float(f"{number:.{places - 1}e}"):
         return "rounded"
-    unit = 10.0 ** (math.floor(math.log10(abs(stated))) - digits + 1)
+    unit = 10.0 ** (math.floor(math.log10(abs(stated))) - places + 1)
     return "cut" if stated < number < stated + unit else "wrong"
 
 
@@ -401,7 +411,7 @@ _EXAMPLES: Final = (
     Example(
         "no-padding",
         "3×3 on 7×7",
-        "Size without padding and with stride 1: W − K + 1.",
+        "Without padding, at stride 1: W − K + 1 rows come out of W.",
         CS231N,
         (1, 7, 7),
         (_conv(1, 1, 3),),
@@ -419,7 +429,7 @@ _EXAMPLES: Final = (
     Example(
         "stride-demo",
         "Stride 2 on 5×5",
-        "The animation that slides show: a 3×3 window on 5×5 pixels.",
+        "A 3×3 window that goes two pixels at a time over 5×5 of them.",
         NBIS,
         (1, 5, 5),
         (_conv(1, 1, 3, stride=2),),
@@ -428,7 +438,7 @@ _EXAMPLES: Final = (
                 "side",
                 None,
                 "stride.demo",
-                "The slide does not say whether the input is padded: with a padding of 1 the side is 3.",
+                "The course's animation does not say whether it pads the input: with a padding of 1, 3 rows come out.",
             ),
         ),
     ),
@@ -463,7 +473,8 @@ _EXAMPLES: Final = (
                 "side",
                 54.75,
                 "conv.out.needs_floor",
-                "The formula as the courses write it has no floor; half a step is not made, so it is rounded down.",
+                "The courses' formula does not round: 215/4 + 1 = 54.75. A step that is not whole is not made, so the "
+                "quotient is rounded down.",
             ),
         ),
     ),
@@ -475,8 +486,8 @@ _EXAMPLES: Final = (
         (3, 224, 224),
         (_conv(3, 64, 7, stride=2, padding=3), _pool(64, 3, padding=1)),
         (
-            Claim("side", None, "resnet34.stem", "Without the floor: 112.5.", layer=0),
-            Claim("side", None, "resnet34.pool", "Without the floor: 56.5.", layer=1),
+            Claim("side", None, "resnet34.stem", "Without rounding down it would be 112.5.", layer=0),
+            Claim("side", None, "resnet34.pool", "Without rounding down it would be 56.5.", layer=1),
         ),
     ),
     Example(
@@ -552,14 +563,15 @@ _EXAMPLES: Final = (
                 "parameters",
                 28e6,
                 "alex.28M",
-                "28 M is the count of a variant whose pooling leaves 1×1 pixels to the first dense layer; here "
-                "6×6 are left.",
+                "28 M is the count of a widespread variant, 28,037,480: there the second convolution is 11×11 "
+                "without padding and poolings are 2×2, so that one pixel is left to the dense layers. Here 6×6 are.",
             ),
             Claim(
                 "parameters",
                 60e6,
                 "alex.60M.002",
-                "Another course's number, for the net of 2012 with its two groups, one on each GPU.",
+                "Another course's number, for the net of 2012: three of its layers are cut into two groups, one on "
+                "each GPU.",
                 of="beside",
             ),
             Claim("output", (96, 27, 27), "alex.pool1", layer=1),
@@ -604,7 +616,8 @@ _EXAMPLES: Final = (
                 "receptive field",
                 7,
                 "rf.vgg3",
-                "The course calls it effective; it is the theoretical one.",
+                "The course calls this field effective. It is the theoretical one, all that can change a unit; what "
+                "a unit really uses is less (Luo et al. 2016).",
             ),
             Claim("receptive field", 7, of="beside"),
             Claim("parameters", 110_592, "params.3x3x3"),
@@ -653,9 +666,9 @@ _EXAMPLES: Final = (
         (3, 12, 12),
         (LayerSpec("separable", in_channels=3, out_channels=5, kernel_size=3, bias=False),),
         (
-            Claim("macs", 4200, "sep.002.total", "“Operations” are multiply-adds here."),
+            Claim("macs", 4200, "sep.002.total", "The course says operations, and counts MACs."),
             Claim("macs", 13_500, "sep.002.std", of="beside"),
-            Claim("macs", 0.3, "sep.002.ratio", "1/5 + 1/9.", of="share"),
+            Claim("macs", 0.3, "sep.002.ratio", "Exactly it is 1/5 + 1/9.", of="share"),
             Claim("parameters", None, "sep.002.params"),
             Claim("parameters", None, "sep.002.params", of="beside"),
         ),
@@ -690,7 +703,7 @@ _EXAMPLES: Final = (
     Example(
         "bottleneck",
         "Bottleneck beside basic block",
-        "1×1, 3×3, 1×1 with four times the channels outside costs less than two 3×3 inside: 17 C² against 18 C².",
+        "From 4C channels to C and back: 1×1, 3×3, 1×1 have 17 C² weights; two 3×3 on C channels have 18 C². C is 64.",
         CS231N,
         (256, 56, 56),
         (_weights(256, 64, 1), _weights(64, 64, 3), _weights(64, 256, 1)),
@@ -712,7 +725,7 @@ _EXAMPLES: Final = (
     Example(
         "convnext",
         "ConvNeXt's 7×7, depthwise",
-        "One channel alone: even a large window is cheap.",
+        "Each filter reads one channel alone: even a large window is cheap.",
         CS231N,
         (96, 56, 56),
         (LayerSpec("depthwise", in_channels=96, out_channels=96, kernel_size=7, padding=3, bias=False),),
@@ -721,7 +734,7 @@ _EXAMPLES: Final = (
     Example(
         "vgg-conv1_2",
         "VGG's second layer",
-        "(F·F·Cin + 1)·Cout, and the largest map of the whole net.",
+        "(K·K·Cin + 1)·Cout parameters, and the largest map of the whole net.",
         NBIS,
         (64, 224, 224),
         (_conv(64, 64, 3, padding=1),),
@@ -765,14 +778,14 @@ _EXAMPLES: Final = (
                 "parameters",
                 60e3,
                 "lenet.60k",
-                "The net of 1998 has exactly 60,000: not all of its maps are connected, its pooling learns.",
+                "The net of 1998 has exactly 60,000: there not all maps read all maps below, and pooling learns too.",
             ),
         ),
     ),
     Example(
         "convnet",
         "A small net for 28×28 digits",
-        "What a flattened map has to be, before a dense layer can read it.",
+        "A dense layer reads the last map as one long row of numbers: flattened.",
         NBIS,
         (1, 28, 28),
         (
@@ -800,7 +813,7 @@ _EXAMPLES: Final = (
     Example(
         "transposed",
         "Transposed 3×3, stride 2",
-        "The way back from 2×2 to the 5×5 that such a convolution came from.",
+        "A 3×3 convolution at stride 2 makes 2×2 of 5×5; this one leads back to 5×5.",
         GUIDE,
         (1, 2, 2),
         (LayerSpec("transposed", in_channels=1, out_channels=1, kernel_size=3, stride=2),),

@@ -14,7 +14,7 @@ from torch import nn
 
 from explorer.animation import HOLE, PADDING, PICTURE, Animation, animate, stages, to_json, weight_shape
 from explorer.errors import LayerError, ShapeError
-from explorer.layers import ADAPTIVE, KINDS, POOLS, LayerSpec, Sizes, output_shape, unread
+from explorer.layers import ADAPTIVE, KINDS, POOLS, LayerSpec, Sizes, output_shape, unread, unread_cells
 from explorer.worked import LARGEST, drawable, worked_numbers
 
 SETTINGS = 25  # random layers of every kind, in 1-D, 2-D and 3-D together
@@ -362,6 +362,100 @@ def test_planes_have_names():
     assert [plane.label for plane in animation.kernels[1]] == ["channel 3", "channel 4"]
 
 
+def names_of(spec: LayerSpec, shape: Sizes) -> list[tuple[list[str], list[str]]]:
+    """Of what is drawn of a layer, stage by stage, the names of inputs and of outputs."""
+    small, size, _ = drawable(spec, shape)
+    shown = animate(small, *worked_numbers(small, size), whole=spec)
+    return [
+        tuple([plane.label for plane in planes] for planes in (each.inputs, each.outputs)) for each in shown
+    ]
+
+
+def test_colours_are_named_only_where_all_three_channels_are_a_pictures():
+    colours = ["red", "green", "blue"]
+    assert names_of(LayerSpec(in_channels=3), (3, 8, 8))[0][0] == colours
+    assert names_of(LayerSpec("max_pool", in_channels=3), (3, 8, 8))[0] == (colours, colours)
+    first_three = ["channel 1 of 4", "channel 2 of 4", "channel 3 of 4"]
+    assert names_of(LayerSpec("max_pool", in_channels=4), (4, 8, 8))[0] == (first_three, first_three)
+    assert names_of(LayerSpec(in_channels=64), (64, 8, 8))[0][0][2] == "channel 3 of 64"
+    assert names_of(LayerSpec("conv", 1, in_channels=3), (3, 8))[0][0] == [
+        "channel 1",
+        "channel 2",
+        "channel 3",
+    ]
+    assert names_of(LayerSpec(in_channels=1), (1, 8, 8))[0][0] == ["input"]
+
+
+def test_names_count_in_the_whole_layer():
+    """Two of eight channels of each of the first two of four groups; a filter of each."""
+    grouped = LayerSpec("grouped", in_channels=32, out_channels=16, groups=4)
+    assert names_of(grouped, (32, 8, 8))[0] == (
+        ["channel 1 of 32", "channel 2 of 32", "channel 9 of 32", "channel 10 of 32"],
+        ["filter 1 of 16", "filter 5 of 16"],
+    )
+    # three filters to a channel, of which two are drawn
+    depthwise = LayerSpec("depthwise", in_channels=8, out_channels=24)
+    assert names_of(depthwise, (8, 8, 8))[0][1] == [f"filter {number} of 24" for number in (1, 2, 4, 5)]
+    separable = names_of(LayerSpec("separable", in_channels=8, out_channels=24), (8, 8, 8))
+    assert separable[0][0] == separable[1][0] == [f"channel {number} of 8" for number in (1, 2, 3)]
+    assert separable[1][1] == ["filter 1 of 24", "filter 2 of 24"]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+@pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind in KINDS for seed in range(8)])
+def test_every_cell_knows_which_number_it_shows(kind: str, seed: int):
+    """Through its source each plane shows another picture and other weights as if it had been made of them."""
+    random = np.random.default_rng([seed, 11, *kind.encode()])
+    spec, shape = random_layer(kind, random)
+    numbers = worked_numbers(spec, shape, seed)
+    others = worked_numbers(spec, shape, seed + 1)
+    for view in ("scatter", "equivalent") if kind == "transposed" else ("gather",):
+        (shown, *_), (other, *_) = (animate(spec, *each, view) for each in (numbers, others))
+        pairs = [(plane, new, others[0]) for plane, new in zip(shown.inputs, other.inputs, strict=True)]
+        kernels = zip(sum(shown.kernels, ()), sum(other.kernels, ()), strict=True)
+        pairs += [(plane, new, others[1][0]) for plane, new in kernels]
+        made_up = {-np.inf} if kind == "max_pool" else {0.0}
+        for plane, new, given in pairs:
+            assert plane.source is not None
+            known = plane.source >= 0
+            assert known[plane.flags == PICTURE].all()
+            assert np.array_equal(given.ravel()[plane.source[known]], new.values[known])
+            assert set(plane.values[~known].tolist()) <= made_up
+        assert all(plane.source is None for plane in shown.outputs)
+        told = json.loads(json.dumps(to_json(shown)))
+        assert told["inputs"][0]["source"] == shown.inputs[0].source.ravel().tolist()
+
+
+@pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind in KINDS for seed in range(10)])
+def test_unread_cells_are_those_without_a_gradient(kind: str, seed: int):
+    random = np.random.default_rng([seed, 13, *kind.encode()])
+    spec, shape = random_layer(kind, random)
+    layers = torch_layers(spec)
+    cells = torch.zeros(1, *shape, dtype=torch.float64, requires_grad=True)
+    for layer in layers:
+        for name, values in layer.named_parameters():
+            once = (
+                mask(kind, spec.kernel_size) if kind.startswith("masked") and name == "weight" else np.ones(1)
+            )
+            values.data[:] = torch.from_numpy(once)
+    if kind == "max_pool":  # a maximum gives its gradient to the winner alone: let each cell win once
+        size = int(np.prod(shape[1:]))
+        pictures = (
+            torch.eye(size, dtype=torch.float64).reshape(size, 1, *shape[1:]).expand(-1, shape[0], *shape[1:])
+        )
+        met = layers[0](pictures).flatten(1).sum(1).reshape(shape[1:]).numpy() > 0
+    else:
+        torch.nn.Sequential(*layers)(cells).sum().backward()
+        assert cells.grad is not None
+        met = (cells.grad[0].sum(0) != 0).numpy()
+    assert np.array_equal(unread_cells(spec, shape), ~met)
+
+
+def test_unread_cells_of_an_input_that_does_not_fit_are_refused():
+    with pytest.raises(ShapeError, match="3 channels"):
+        unread_cells(LayerSpec(in_channels=3), (2, 8, 8))
+
+
 def test_what_does_not_fit_is_refused_with_its_values():
     spec = LayerSpec(in_channels=1, out_channels=2, kernel_size=3)
     picture, weights, bias = worked_numbers(spec, (1, 5, 5))
@@ -441,11 +535,16 @@ def test_the_sentence_says_what_was_cut():
     spec = LayerSpec("depthwise", in_channels=64, out_channels=64, kernel_size=3, padding=1)
     small, size, sentence = drawable(spec, (64, 56, 56))
     assert (small.in_channels, small.out_channels, size) == (3, 3, (3, 7, 7))
-    assert sentence == "Drawn with 3 of 64 channels, 3 of 64 filters and 7×7 of 56×56 cells."
+    assert sentence == (
+        "Drawn smaller than your layer: 3 of 64 channels, 3 of 64 filters and 7×7 of 56×56 cells. "
+        "The window and its steps are the same."
+    )
     pool = LayerSpec("adaptive_pool", in_channels=512, output_size=7)
     small, size, sentence = drawable(pool, (512, 14, 14))
     assert (small.output_size, size) == ((3, 3), (3, 6, 6))
-    assert sentence == "Drawn with 3 of 512 channels, 6×6 of 14×14 cells and 3×3 of 7×7 regions."
+    assert sentence == (
+        "Drawn smaller than your layer: 3 of 512 channels, 6×6 of 14×14 cells and 3×3 of 7×7 regions."
+    )
 
 
 def test_largest_layers_stay_below_200_kb():

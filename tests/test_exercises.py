@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from explorer.errors import ExplorerError, ShapeError
 from explorer.exercises import LEVELS, MOST, questions
 from explorer.layers import LayerSpec
-from explorer.marking import SLIPS, marked, parse_answer
+from explorer.marking import SLIPS, Attempt, marked, parse_answer
 from explorer.questions import KINDS, Question
 
 SETS = {(seed, level): questions(seed, level) for level in LEVELS for seed in range(12)}
@@ -252,6 +252,11 @@ OBLONG = Question("receptive field", (3, 16, 16), (LayerSpec(kernel_size=(3, 5))
         "10*16*16",
         "10;16;16",
         "10·16·16",
+        "10@16x16",
+        "10 by 16 by 16",
+        "= 10×16×16.",
+        "1×10×16×16",
+        "torch.Size([1, 10, 16, 16])",
     ],
 )
 def test_a_shape_is_read_however_it_is_typed(text: str):
@@ -259,7 +264,19 @@ def test_a_shape_is_read_however_it_is_typed(text: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["1216", "1 216", "1,216", "1'216", "1_216", "1\u202f216", " 1216 ", "(1216)"]
+    "text",
+    [
+        "1216",
+        "1 216",
+        "1,216",
+        "1'216",
+        "1_216",
+        "1\u202f216",
+        " 1216 ",
+        "(1216)",
+        "= 1216",
+        "1,216 parameters",
+    ],
 )
 def test_a_number_is_read_with_any_separator(text: str):
     assert parse_answer(text, COUNT) == 1216
@@ -267,7 +284,9 @@ def test_a_number_is_read_with_any_separator(text: str):
 
 def test_long_numbers_fields_and_channels():
     assert parse_answer("4,921,344", COUNT) == 4_921_344
-    assert parse_answer("1,024×7×7", SHAPE) == (1024, 7, 7)
+    assert parse_answer("1,024×7×7", SHAPE) == parse_answer("1,024, 7, 7", SHAPE) == (1024, 7, 7)
+    assert parse_answer("10,128,128", SHAPE) == (10, 128, 128)
+    assert parse_answer("588,000 MACs", Question("macs", (3, 16, 16), (LayerSpec(),))) == 588_000
     assert parse_answer("3", SQUARE) == parse_answer("3×3", SQUARE) == 3
     assert parse_answer("3×5", OBLONG) == (3, 5)
 
@@ -275,23 +294,29 @@ def test_long_numbers_fields_and_channels():
 @pytest.mark.parametrize(
     ("text", "question", "cause"),
     [
-        ("", COUNT, "Nothing"),
-        ("  ", SHAPE, "Nothing"),
-        ("1.2k", COUNT, "“1.2k” is not a whole number"),
+        ("", COUNT, "Nothing is typed yet; asked for: one whole number, such as 1,216."),
+        ("  ", SHAPE, "Nothing is typed yet; asked for: three numbers"),
+        ("1.2k", COUNT, "“1.2k” is not a whole number; asked for: one whole number, such as 1,216."),
         ("1,2", COUNT, "“1,2” is not"),
         ("1,216 345", COUNT, "is not a whole"),
         ("12e3", COUNT, "“12e3” is not"),
         ("-5", COUNT, "“-5” is not"),
         ("٣", COUNT, "is not a whole"),
-        ("seven", SHAPE, "“seven” is not"),
-        ("10×16", SHAPE, "3 numbers are asked for, channels × rows × columns, and “10×16” has 2"),
-        ("1×10×16×16", SHAPE, "has 4"),
-        ("10×13.5×13.5", SHAPE, "“13.5” is not a whole number from 0 on: round down"),
-        ("10××16", SHAPE, "“” is not"),
-        ("3×5", SQUARE, "One number is asked for"),
-        ("5×5", COUNT, "One number is asked for"),
-        ("3", OBLONG, "2 numbers are asked for, rows × columns"),
-        ("1" * 5000, COUNT, "shorter than 5000"),
+        (
+            "seven",
+            SHAPE,
+            "“seven” is not a whole number; asked for: three numbers, channels × rows × columns, such as",
+        ),
+        ("10×16", SHAPE, "“10×16” has 2 numbers; asked for: three numbers"),
+        ("16", SHAPE, "“16” has 1 number; asked for: three numbers"),
+        ("2×10×16×16", SHAPE, "has 4"),
+        ("10×13.5×13.5", SHAPE, "“13.5” is not a whole number: round down"),
+        ("10××16", SHAPE, "A number is missing; asked for: three numbers"),
+        ("3×5", SQUARE, "“3×5” has 2 numbers; asked for: one whole number, such as 7."),
+        ("5×5", COUNT, "“5×5” has 2 numbers; asked for: one"),
+        ("3", OBLONG, "“3” has 1 number; asked for: two numbers, rows × columns, such as 7×5."),
+        ("1×3×5", OBLONG, "has 3 numbers"),
+        ("1" * 5000, COUNT, "5000 characters are too many; asked for: one"),
     ],
 )
 def test_what_is_no_answer_is_said(text: str, question: Question, cause: str):
@@ -430,3 +455,32 @@ def tried(slip, question: Question):
 def test_any_other_wrong_answer_is_wrong_and_no_more():
     assert marked(COUNT, 12_345).sentence == "12,345 is not right."
     assert marked(SHAPE, (10, 16, 16)).sentence == "10×16×16 is right."
+
+
+# Tries -----------------------------------------------------------------------------------------------
+
+
+def test_right_at_once_counts_one_on_the_second_try_half_and_then_nothing():
+    fresh = Attempt(COUNT)
+    assert (fresh.points, fresh.right, fresh.over) == (0, False, False)
+    assert (fresh.answered(280).points, fresh.answered(280).over) == (1, True)
+    once = fresh.answered(270)
+    assert (once.points, once.over) == (0, False)
+    assert (once.answered(280).points, once.answered(280).over) == (0.5, True)
+    assert (once.answered(281).points, once.answered(281).over) == (0, True)
+    assert Attempt(COUNT, (270,), given_up=True).over
+
+
+@pytest.mark.parametrize("answers", [(280, 5), (5, 5), (5, 6, 280)])
+def test_no_answer_follows_a_right_one_none_is_given_twice_and_there_are_two(answers: tuple[int, ...]):
+    assert COUNT.answer == 3 * 3 * 3 * 10 + 10
+    with pytest.raises(ExplorerError):
+        Attempt(COUNT, answers)
+
+
+def test_a_working_on_paper_has_the_numbers_of_the_one_on_screen_and_no_latex():
+    for question in ASKED:
+        for shown, paper in zip(question.working, question.plain_working, strict=True):
+            assert not re.search(r"[\\\\{}$]", paper), paper
+            digits = [re.findall(r"\d+", line.replace("{,}", "").replace(",", "")) for line in (shown, paper)]
+            assert digits[0] == digits[1]

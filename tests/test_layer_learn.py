@@ -15,11 +15,15 @@ from torchvision import models as zoo
 
 from explorer.errors import ExplorerError, LayerError, ShapeError
 from explorer.exercises import questions
+from explorer.figures.fields import crop_on_photo
 from explorer.images import Photo, sample_photo
+from explorer.marking import Attempt
 from explorer.models import DEFAULT_MODEL, NetworkInput, card, load_network
+from explorer.preprocessing import CropBox
 from explorer.receptive_field import CLASSICS, ReceptiveField, receptive_field, stack_of, table
 from explorer.ui.layer_panels import stacks
-from explorer.ui.layer_panels.practice import score, sheet
+from explorer.ui.layer_panels.sheet import score, sheet
+from explorer.ui.layer_panels.stack_code import read_lines
 from explorer.ui.layer_panels.stacks import NETWORKS, read_stack, write_stack
 from explorer.worked_examples import written
 from tests.test_kernel_panels import numbers, pictures, told
@@ -282,9 +286,9 @@ def test_every_map_below_is_drawn():
     at = opened(stack="c3p1-c3s2", unit="0_2", square="8", uses="0")
     shown = {alt: image.shape for alt, image in pictures(at)}
     assert [alt for alt in shown if "read" in alt] == [
-        "conv2: 1 rows and 1 columns are read",
-        "conv1: 3 rows and 3 columns are read",
-        "The picture: 5 rows and 5 columns are read",
+        "conv2: 1 row and 1 column read",
+        "conv1: 3 rows and 3 columns read",
+        "The picture: 5 rows and 5 columns read",
     ]
     bodies = "".join(element.proto.body for element in at.get("html"))
     assert "8×8; rows −1 to 3; columns 3 to 7" in bodies
@@ -294,11 +298,11 @@ def test_the_effective_field_is_that_of_the_picture_on_screen():
     at = opened(stack="c5-c5-c5", square="40", unit="12_9", picture="coffee")
     pixels = stacks.exact_square(sample_photo("coffee").pixels, 40)
     strength = stacks.unit_gradient(read_stack("c5-c5-c5"), pixels, (12, 9), stacks.CHANNELS).astype(float)
-    core, inside = numbers(r"\*\*(\d+)%\*\* of all gradient; the whole box (\d+)%", told(at))
+    core, inside = numbers(r"\*\*(\d+)\u00a0%\*\* of all gradient; the whole box (\d+)\u00a0%", told(at))
     middle = strength[12 + 3 : 12 + 10, 9 + 3 : 9 + 10].sum() / strength.sum()
     assert core == round(100 * middle)
     assert inside == 100
-    (count,) = numbers(r"strongest are ([\d,]+),", told(at))
+    (count,) = numbers(r"([\d,]+) pixels count at least", told(at))
     assert count == (strength >= 0.0455 * strength.max()).sum()
 
 
@@ -307,7 +311,10 @@ def test_the_own_weights_of_the_installed_network_are_used():
     assert "the network's own weights" in told(at)
     assert "**19×19 pixels**" in told(at)
     at = opened(stack="net.googlenet")
-    assert "The gradient needs weights" in told(at)
+    heat = at.toggle(key="field heat")
+    assert heat.disabled
+    assert not heat.value
+    assert "The gradient needs weights" in heat.help
 
 
 def test_layers_are_added_taken_away_and_cleared():
@@ -335,6 +342,191 @@ def test_a_typed_stack_is_taken_and_a_bad_one_leaves_what_was():
     assert choices(at)["stack"] == "c3-c3-c3"
 
 
+def test_an_empty_field_clears_the_stack_and_says_what_may_be_done():
+    at = opened(stack="c3-c3")
+    at.text_input(key="typed stack").input("").run()
+    assert choices(at)["stack"] == "none"
+    assert "No layer yet" in at.info[0].value
+    assert "type or paste layers" in at.info[0].value
+    at.text_input(key="typed stack").input("c5").run()
+    assert "**5×5 pixels**" in told(at)
+
+
+def test_lines_of_torch_are_typed_and_a_dense_layer_ends_the_stack_with_a_sentence():
+    at = opened()
+    at.text_input(key="typed stack").input(
+        "nn.Conv2d(3, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(9, 2)"
+    ).run()
+    assert choices(at)["stack"] == "c5"
+    assert not at.error
+    (note,) = (info.value for info in at.info if "Flatten" in info.value)
+    assert "ends at Flatten in line 1" in note
+    assert "dense layer" in note
+
+
+def test_pasted_lines_are_read_and_a_missing_bracket_is_named_with_its_line():
+    at = opened()
+    at.text_area(key="pasted stack").input("nn.Conv2d(3, 8, 3),\nnn.Conv2d(8, 8, 3\nnn.MaxPool2d(2)")
+    button(at, "Read them").click().run()
+    assert "Line 2: a “)” is missing" in re.sub(r"[\\\u2060]", "", at.error[0].value)
+    assert "stack" not in choices(at)
+    at.text_area(key="pasted stack").input("nn.Conv2d(3, 8, 3),\nnn.Conv2d(8, 8, 3),\nnn.MaxPool2d(2)")
+    button(at, "Read them").click().run()
+    assert not at.error
+    assert choices(at)["stack"] == "c3-c3-p2"
+    button(at, "Read them").click().run()
+    assert not at.exception
+
+
+def torchs_field(network: nn.Sequential, side: int = 96) -> tuple[int, int]:
+    """Rows and columns that the middle unit of the last map sees, by one backward pass of sums and means."""
+    layers: list[nn.Module] = []
+    for layer in network:
+        if isinstance(layer, nn.MaxPool2d):
+            layer = nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding)
+        if isinstance(layer, nn.Conv2d):
+            nn.init.ones_(layer.weight)
+        if isinstance(layer, nn.Conv2d | nn.AvgPool2d):
+            layers.append(layer)
+    x = torch.ones(1, 3, side, side, requires_grad=True)
+    out = nn.Sequential(*layers)(x)
+    out[0, 0, out.shape[2] // 2, out.shape[3] // 2].backward()
+    rows, columns = x.grad[0].abs().sum(0).nonzero(as_tuple=True)
+    return int(rows.max() - rows.min()) + 1, int(columns.max() - columns.min()) + 1
+
+
+NETWORK = nn.Sequential(
+    nn.Conv2d(3, 8, (3, 5), stride=2, padding=(1, 2)),
+    nn.BatchNorm2d(8),
+    nn.ReLU(inplace=True),
+    nn.MaxPool2d(3, 2, 1),
+    nn.Conv2d(8, 8, 3, padding="same", dilation=2, groups=8, bias=False),
+    nn.GELU(),
+    nn.Dropout2d(0.1),
+    nn.AvgPool2d(2),
+)
+
+
+def test_what_torch_prints_of_a_network_is_read_with_the_field_that_torch_has():
+    read = read_lines(str(NETWORK))
+    assert receptive_field(read.steps).size == torchs_field(NETWORK)
+    assert table(read.steps, (96, 96))[-1].output == tuple(NETWORK(torch.zeros(1, 3, 96, 96)).shape[2:])
+    assert not read.notes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nn.Conv2d(3, 8, 3), nn.MaxPool2d(2)",
+        "[nn.Conv2d(3, 8, 3), nn.MaxPool2d(2)]",
+        "self.conv1 = nn.Conv2d(3, 8, 3)  # the first\nself.pool = torch.nn.MaxPool2d(\n    2\n)\n",
+        "net = nn.Sequential(\n  nn.Conv2d(3, 8, 3),\n  nn.MaxPool2d(2),\n)",
+        "nn.Sequential(OrderedDict([('a', nn.Conv2d(3, 8, 3)), ('b', nn.MaxPool2d(2))]))",
+        "nn.Sequential(nn.Sequential(nn.Conv2d(3, 8, 3)), nn.MaxPool2d(2))",
+        "nn.Conv2d(3,8,3)nn.MaxPool2d(2)",  # a field of one line swallows the ends of pasted ones
+    ],
+)
+def test_layers_are_found_however_they_are_written(text: str):
+    assert write_stack(read_lines(text).steps) == "c3-p2"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "nn.Conv2d(3, 8, 3),\nnn.Conv2d(8, 8, 3\nnn.ReLU(),",
+            "Line 2: a “)” is missing in “nn.Conv2d(8, 8, 3”.",
+        ),
+        (
+            "self.a = nn.Conv2d(3, 8, 3\nself.b = nn.ReLU()",
+            "Line 1: a “)” is missing in “self.a = nn.Conv2d(3, 8, 3”.",
+        ),
+        ("nn.Conv2d(3, 8, 3\nnn.ReLU())", "Line 1: a “)” is missing in “nn.Conv2d(3, 8, 3”."),
+        ("nn.Sequential(\n  nn.ReLU(),\n", "Line 1: the “)” of “nn.Sequential(” is missing."),
+        ("nn.Conv2d(3, 8, 3)\nnn.ReLU())", "Line 2 has a “)” too many."),
+        ("\n\nnn.LSTM(3, 4)", "Line 3: “LSTM” is no layer whose field is known here"),
+        ("nn.Conv1d(3, 4, 3)", "Line 1: Conv1d has not rows and columns"),
+        (
+            "nn.ConvTranspose2d(3, 4, 3)",
+            "Line 1: It (transposed, 2-D) has no fields of one size: that takes a whole",
+        ),
+        ("nn.Conv2d(3, 8)", "Line 1: Conv2d needs kernel_size."),
+        ("nn.Conv2d(3, 8, k)", "Line 1: Only plain numbers"),
+        ("nn.Conv2d(3, 8, 3, groups=2)", "Line 1: "),
+        ("F.relu(nn.Conv2d(3, 8, 3))", "Line 1: “F.relu” is no layer"),
+        ("import os; os.system('x')", "Line 1: “import os; os.system('x')” is no layer"),
+        ("nn.Conv2d", "Line 1: “nn.Conv2d” is no layer such as"),
+        ("nn.ReLU()", "No convolution and no pooling stands there"),
+        ("(" * 200, "the “)” of “(” is missing"),
+        ("nn.Conv2d(3, 8, 3), " * 400, "8,000 characters are more"),
+        ("nn.Conv2d(3, 8, " + "3," * 300, "a “)” is missing"),
+    ],
+    ids=lambda text: text[:24],
+)
+def test_lines_that_cannot_be_read_get_one_sentence_with_their_line(text: str, sentence: str):
+    with pytest.raises((LayerError, ShapeError)) as refused:
+        read_lines(text)
+    assert sentence in str(refused.value)
+    assert len(str(refused.value)) < 240
+
+
+@pytest.mark.parametrize(
+    "name", ["Linear(9, 2)", "Flatten()", "AdaptiveAvgPool2d(1)", "AdaptiveAvgPool2d((7, 7))"]
+)
+def test_where_a_stack_ends_is_said_and_what_follows_is_not_read(name: str):
+    read = read_lines(f"nn.Conv2d(3, 8, 3),\nnn.{name},\nnn.LSTM(3, 4)")
+    assert write_stack(read.steps) == "c3"
+    assert read.notes[0].startswith(f"The stack ends at {name.partition('(')[0]} in line 2: ")
+
+
+def test_maps_that_torch_would_round_up_are_said_to_be_rounded_down():
+    assert "rounded down" in read_lines("nn.MaxPool2d(3, 2, ceil_mode=True)").notes[0]
+    at = opened(layer="max_pool~3x32x32~k3~s2~c1")
+    assert "rounded down" in button(at, "Add the layer above").help
+
+
+def test_what_is_cut_off_a_picture_is_said_and_shown():
+    at = opened(picture="coffee")
+    assert sample_photo("coffee").pixels.shape == (400, 600, 3)
+    bodies = "".join(element.proto.body for element in at.get("html"))
+    assert "the middle square, 400×400 of the 600×400 pixels of your picture, scaled to 224×224" in bodies
+    assert "Of your whole picture" in bodies
+    at.session_state["own photo"] = Photo("square.png", np.full((90, 90, 3), 99, np.uint8))
+    at.session_state["choice:picture"] = "own"
+    at.run()
+    bodies = "".join(element.proto.body for element in at.get("html"))
+    assert "the whole picture, 90×90 scaled to 224×224 pixels" in bodies
+    assert "Of your whole picture" not in bodies
+
+
+def test_the_whole_picture_is_faded_outside_of_the_crop_and_framed_where_the_unit_sees():
+    pixels = np.full((300, 500, 3), 100, np.uint8)
+    shown = crop_on_photo(
+        pixels, CropBox(0, 100, 300, 300), ((0, 111), (112, 223)), (224, 224), side=500
+    ).astype(int)
+    assert shown.shape == (300, 500, 3)
+    assert (shown[200, 100:400] == 100).all()
+    for columns in (slice(0, 100), slice(400, 500)):  # towards white by 65 %
+        assert (shown[200, columns] == round(100 + 155 * 0.65)).all()
+    # half of 224 is half of 300: rows 0 to 149, columns 250 to 399
+    framed = (shown == [11, 110, 153]).all(2).nonzero()
+    assert [int(end) for each in framed for end in (each.min(), each.max())] == [0, 149, 250, 399]
+
+
+def test_words_that_are_no_everyday_ones_are_explained_where_they_stand():
+    at = opened()
+    assert "One path: the longest chain of layers" in at.selectbox(key="stack start").help
+    assert "He et al. 2015" in told(at)
+    assert "variance 2 / inputs" in told(at)
+    traced = opened(stack="net.efficientnet_b0")
+    rows = [row for row in told(traced).splitlines() if row.startswith("| ") and "the box" in row]
+    assert len(rows) > 10
+    assert "| the box |" in rows[0]
+    assert "and **everything** besides |" in rows[-1]
+    assert "“everything besides”: squeeze-excite or attention" in told(traced)
+    assert "Layers behind global pooling see everything" in told(traced)
+
+
 def test_a_start_and_a_layer_are_chosen():
     at = opened(stack="c3-c3", unit="1_1")
     at.selectbox(key="stack start").select("alexnet").run()
@@ -343,7 +535,7 @@ def test_a_start_and_a_layer_are_chosen():
     assert choices(at)["depth"] == "3"
     assert "**51×51 pixels**" in told(at)
     at.toggle(key="field heat").set_value(False).run()
-    assert "effective" not in told(at)
+    assert "gradient" not in told(at)
 
 
 def test_a_layer_without_fields_cannot_be_added_and_says_why():
@@ -380,7 +572,8 @@ def practising(**query: str) -> AppTest:
 
 def answer(at: AppTest, number: int, text: str, seed: int = 1, level: int = 1) -> None:
     at.segmented_control(key="practice question").select(number).run()
-    at.text_input(key=f"answer {seed} {level} {number}").input(text).run()
+    at.text_input(key=f"answer {seed} {level} {number}").input(text)
+    button(at, "Check").click().run()
 
 
 def right(number: int, seed: int = 1, level: int = 1) -> str:
@@ -402,37 +595,94 @@ def test_the_answers_of_torch_are_right():
         answer(at, number, torch_answer(questions(5, 1)[number]), seed=5)
         assert len(at.success) == 1
         assert not at.error
-        assert "**The working**" in told(at)
-    assert "**2 of 2 right**, 8 to go." in told(at)
+        assert "The working:" in told(at)
+    assert "**2 of 2 points**, 8 to go." in told(at)
     marks = at.segmented_control(key="practice question").options
     assert [str(mark) for mark in marks][:3] == ["1 ✓", "2 ✓", "3"]
 
 
-def test_a_slip_is_named_and_the_answer_stands():
+def test_two_tries_are_announced_and_a_slip_is_named_after_the_first():
     at = practising()
+    assert "two tries" in told(at)
+    assert "counts 1, on the second try ½" in told(at)
     question = questions(1, 1)[1]
     assert question.kind == "parameters"
     spec = question.layer
     weights = spec.kernel_size[0] ** 2 * spec.in_channels * spec.out_channels
     answer(at, 1, f"{weights:,}")
-    assert "biases are forgotten" in at.error[0].value
-    assert "working" in told(at)
+    assert "biases are forgotten" in at.warning[0].value
+    assert "One more try" in at.warning[0].value
+    assert "working:" not in told(at)
+    assert right(1) not in told(at)
+    assert not at.text_input(key="answer 1 1 1").disabled
+    answer(at, 1, torch_answer(question))
+    assert "it counts ½" in at.success[0].value
+    assert "**½ of 1 points**, 9 to go." in told(at)
+    assert str(at.segmented_control(key="practice question").options[1]) == "2 ½"
+
+
+def test_the_second_wrong_answer_stands_and_shows_the_working():
+    at = practising()
+    answer(at, 1, "2")
+    answer(at, 1, "3")
+    assert len(at.error) == 1
+    assert f"**The answer is {right(1)}.** The working:" in told(at)
     field = at.text_input(key="answer 1 1 1")
     assert field.disabled
-    assert field.value == f"{weights:,}"
-    assert "**0 of 1 right**, 9 to go." in told(at)
+    assert field.value == "3"
+    assert button(at, "Check").disabled
+    assert "**0 of 1 points**, 9 to go." in told(at)
 
 
-@pytest.mark.parametrize("text", ["1.2k", "10×16", "ten", "<b>", "9" * 200, "-4"])
+def test_the_same_answer_in_other_words_costs_no_try():
+    at = practising()
+    assert questions(1, 1)[0].kind == "shape"
+    for text in ("1×2×3", "(1, 2, 3)", "1 2 3"):
+        answer(at, 0, text)
+    assert "the try is still yours" in at.warning[0].value
+    answer(at, 0, right(0))
+    assert "it counts ½" in at.success[0].value
+
+
+def test_who_asks_for_the_working_gets_it_and_no_points():
+    at = practising()
+    button(at, "Show the working").click().run()
+    assert f"**The answer is {right(0)}.** The working:" in told(at)
+    assert "**0 of 1 points**, 9 to go." in told(at)
+    assert at.text_input(key="answer 1 1 0").disabled
+    assert not [found for found in at.button if found.label == "Show the working"]
+
+
+def test_an_answer_that_is_only_typed_is_none():
+    at = practising()
+    at.text_input(key="answer 1 1 0").input("1×1×1").run()
+    assert not at.warning
+    assert not at.error
+    assert "points**" not in told(at)
+
+
+def test_a_try_that_is_left_is_still_there_after_a_look_at_another_question():
+    at = practising()
+    answer(at, 0, "1×1×1")
+    at.segmented_control(key="practice question").select(4).run()
+    assert str(at.segmented_control(key="practice question").options[0]) == "1 ↻"
+    at.segmented_control(key="practice question").select(0).run()
+    assert "One more try" in at.warning[0].value
+    assert at.text_input(key="answer 1 1 0").value == "1×1×1"
+
+
+@pytest.mark.parametrize("text", ["1.2k", "10×16", "ten", "<b>", "9" * 200, "-4", ""])
 def test_what_is_no_answer_gets_one_sentence_and_can_be_mended(text: str):
     at = practising()
     answer(at, 0, text)
     assert len(at.warning) == 1
+    assert "three numbers, channels × rows × columns, such as 10×28×28" in at.warning[0].value
     assert not at.error
-    assert "working" not in told(at)
+    assert "working:" not in told(at)
     assert not at.text_input(key="answer 1 1 0").disabled
     answer(at, 0, right(0))
     assert len(at.success) == 1
+    assert "½" not in at.success[0].value
 
 
 def test_answers_stay_out_of_the_link_and_live_while_the_session_does():
@@ -457,22 +707,32 @@ def test_a_class_with_one_link_has_the_same_questions():
     assert choices(new)["seed"] != "77"
 
 
-def test_after_ten_answers_the_score_and_all_of_them_are_shown():
+def test_what_is_asked_is_explained_beside_the_question():
+    at = practising()
+    at.segmented_control(key="practice question").select(2).run()
+    (asked,) = (m for m in at.markdown if m.value.startswith("**3.**"))
+    assert "MACs" in asked.value
+    assert "one product, added to a sum" in asked.help
+
+
+def test_after_ten_answers_the_points_and_all_of_them_are_shown():
     at = practising(level="3", seed="4")
     asked = questions(4, 3)
     for number in range(10):
-        text = "1×1×1" if asked[number].kind == "shape" else written(asked[number].answer)
         if number:  # the next one that is open
             button(at, "Next").click().run()
-        at.text_input(key=f"answer 4 3 {number}").input(text).run()
+        if asked[number].kind == "shape":
+            answer(at, number, "1×1×1", 4, 3)
+        answer(at, number, written(asked[number].answer), 4, 3)
     shapes = sum(question.kind == "shape" for question in asked)
-    assert 0 < shapes < 10
-    assert f"### {10 - shapes} of 10 right" in told(at)
+    assert shapes == 3
+    assert "### 8½ of 10 points" in told(at)
     rows = re.findall(r"^\| \d+ \|.*$", told(at), re.M)
     assert len(rows) == 10
     assert all(written(question.answer) in row for question, row in zip(asked, rows, strict=True))
+    assert sum("1×1×1, then" in row and "½" in row for row in rows) == shapes
     button(at, "Begin again").click().run()
-    assert "10 right" not in told(at)
+    assert "10 points" not in told(at)
     assert at.text_input(key="answer 4 3 0").value == ""
 
 
@@ -486,18 +746,21 @@ def test_nonsense_in_a_practice_link_gets_one_sentence(name: str, value: str):
 
 
 class Words(HTMLParser):
-    """The words of a page, and whether every element is closed."""
+    """The words of a page by question, whether every element is closed, and what it would fetch."""
 
     def __init__(self, page: str):
         super().__init__()
         self.open: list[str] = []
         self.items: list[str] = []
+        self.fetched: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.fetched += [value for name, value in attrs if name in ("src", "href", "srcset")]
+        self.fetched += [tag] * (tag in ("script", "link", "iframe"))
         if tag != "meta":
             self.open.append(tag)
-        if tag == "li":
+        if tag == "li" and self.open.count("li") == 1:
             self.items.append("")
 
     def handle_endtag(self, tag: str) -> None:
@@ -510,22 +773,53 @@ class Words(HTMLParser):
 
 def test_the_sheet_has_every_question_and_tells_no_answer_that_was_not_asked_for():
     asked = questions(9, 2)
-    given = {0: asked[0].answer, 2: 3}
-    words = Words(sheet(asked, given, 9, 2))
+    made = {
+        0: Attempt(asked[0], (asked[0].answer,)),
+        1: Attempt(asked[1], (3, asked[1].answer)),
+        2: Attempt(asked[2], (3, 4)),
+        3: Attempt(asked[3], (3,)),
+        5: Attempt(asked[5], (), given_up=True),
+    }
+    page = sheet(asked, made, 9, 2)
+    words = Words(page)
     assert not words.open
+    assert not words.fetched
+    assert "url(" not in page
+    assert "@import" not in page
     assert len(words.items) == 10
+    told = {
+        0: f"Answer: {written(asked[0].answer)} ✓",
+        1: f"Answer: 3, then {written(asked[1].answer)} ½",
+        2: f"Answer: 3, then 4 ✗; right: {written(asked[2].answer)}",
+        3: "Answer: 3 ↻",
+        5: f"Answer: – ✗; right: {written(asked[5].answer)}",
+    }
     for number, (question, item) in enumerate(zip(asked, words.items, strict=True)):
         assert question.text in item
-        if number == 0:
-            assert f"Answer: {written(question.answer)} ✓" in item
-        elif number == 2:
-            assert f"Answer: 3 ✗; right: {written(question.answer)}" in item
-        else:
-            assert item.endswith("Answer:")
-    assert score(asked, given) == 1
-    assert "1 of 2 answered right" in sheet(asked, given, 9, 2)
-    every = dict(enumerate(question.answer for question in asked))
-    assert "10 of 10 right" in sheet(asked, every, 9, 2)
+        assert item.endswith(told.get(number, "Answer:"))
+    assert score(made) == 1.5
+    assert "1½ of 4 points" in page
+    assert "Answer key" not in page
+    every = {number: Attempt(question, (question.answer,)) for number, question in enumerate(asked)}
+    assert "10 of 10 points" in sheet(asked, every, 9, 2)
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_the_key_has_every_answer_with_its_working_after_the_questions(level: int):
+    asked = questions(9, level)
+    page = sheet(asked, {}, 9, level, "https://example.org/arithmetic?seed=9&level=2", key=True)
+    words = Words(page)
+    assert not words.open
+    assert not words.fetched
+    assert len(words.items) == 20
+    assert page.index('class="key"') > page.index(words.items[9].removesuffix("Answer:").replace("<", "&lt;"))
+    assert ".key { break-before: page" in page
+    for question, item in zip(asked, words.items[10:], strict=True):
+        assert item.startswith(written(question.answer))
+        assert all(line in item for line in question.plain_working)
+        assert not re.search(r"[\\\\{}$]", item)
+    assert page.count('class="room') == 10
+    assert "https://example.org/arithmetic?seed=9&amp;level=2" in page
 
 
 def test_levels_that_are_not_there_are_told():

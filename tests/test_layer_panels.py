@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -17,6 +18,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from explorer.figures.layer_charts import saving_chart
+from explorer.layer_choices import gap
 from explorer.layer_text import read_layer, write_layer
 from explorer.layers import LayerSpec
 from explorer.ui.layer_panels import cost, solve
@@ -29,9 +31,12 @@ CONV = "conv~3x32x32~o10~k5~p2"
 
 def table(at: AppTest, head: str) -> list[list[str]]:
     """The cells of the tables that begin so, without their heads."""
-    bodies = (element.value for element in at.markdown if element.value.startswith(f"| {head}"))
+    blocks = (block for element in at.markdown for block in element.value.split("\n\n"))
+    bodies = (block for block in blocks if block.startswith(f"| {head}"))
     rows = [row for body in bodies for row in body.splitlines()[2:]]
-    return [[plain(cell) for cell in row.strip().strip("|").split("|")] for row in rows]
+    return [
+        [plain(cell) for cell in row.strip().removeprefix("|").removesuffix("|").split("|")] for row in rows
+    ]
 
 
 def plain(text: str) -> str:
@@ -124,17 +129,27 @@ def test_the_dense_layer_is_torchs_linear():
     assert "It is a dense layer already" in told(visit("arithmetic", layer=LAYERS[1][0]))
 
 
+def test_the_usual_panel_is_one_element_beside_its_choice():
+    """Each element costs the browser a millisecond on every turn of a dial."""
+    at = visit("arithmetic", layer=CONV)
+    before = visit("arithmetic", layer=CONV, about="examples")
+    (whole,) = (m.value for m in at.markdown if m.value.startswith("**What it costs**"))
+    for what in ("| Parameters |", "A dense layer that does the same", "| two of 3×3 |"):
+        assert what in whole
+        assert not any(what in m.value for m in before.markdown)
+
+
 def test_what_costs_nothing_is_said():
     pool = told(visit("arithmetic", layer="max_pool~6x9x9~k3~s2"))
     assert "A pooling is free" in pool
     assert "No dense layer can do the same" in pool
 
 
-def test_memory_in_the_help_is_in_mebibytes():
-    at = visit("arithmetic", layer="conv~3x256x256~o64~k3~p1", batch="4")
-    (help_text,) = (each.help for each in at.markdown if each.value.startswith("**What it costs**"))
-    assert f"{4 * 64 * 256 * 256 * 4 / 2**20:.0f} MiB of output" in help_text
-    assert help_text.count("FLOPs = 2 × MACs") == 1
+def test_memory_is_told_in_mebibytes_too_and_macs_are_explained():
+    shown = told(visit("arithmetic", layer="conv~3x256x256~o64~k3~p1", batch="4"))
+    assert f"{4 * 64 * 256 * 256 * 4 / 2**20:.0f} MiB of output" in shown
+    assert shown.count("FLOPs = 2 × MACs") == 1
+    assert "A MAC is a multiply-add: one product, added to a sum." in shown
 
 
 BESIDE: list[tuple[str, nn.Module]] = [
@@ -163,6 +178,8 @@ def test_the_layer_beside_it_costs_what_torch_counts(text: str, module: nn.Modul
     assert (number(other[1]), number(other[3])) == (parameters, macs)
     assert float(ratio[1]) == pytest.approx(parameters / number(this[1]), rel=0.005)
     assert float(ratio[3]) == pytest.approx(macs / number(this[3]), rel=0.005)
+    for row in (this, other):
+        assert (value(row[2]), value(row[4])) == (number(row[1]), number(row[3]))
     (rival,) = cost.rivals(spec)
     assert cost.chain(rival.stack, shape)[-1][0].out_channels == out[0]
 
@@ -229,8 +246,26 @@ def brute(shape: tuple[int, ...], to: tuple[int, ...], make: Any) -> list[tuple[
     return found
 
 
+def lines(at: AppTest) -> list[str]:
+    """The windows that can be clicked, as they are written."""
+    return [plain(str(option)) for radio in at.radio for option in radio.options]
+
+
 def rows(at: AppTest) -> list[tuple[int, ...]]:
-    return [tuple(map(number, row[:4])) for row in table(at, "kernel K")]
+    return [tuple(map(int, re.findall(r"[KSPD] (\d+)", line))) for line in lines(at)]
+
+
+def without_holes_first(windows: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+    return [window for holes in range(1, 5) for window in windows if window[3] == holes]
+
+
+def take(at: AppTest, window: str) -> AppTest:
+    """Click the window that is written so."""
+    for radio in at.radio:
+        for option in radio.options:
+            if plain(str(option)).startswith(f"{window},"):
+                return radio.set_value(option).run()
+    raise AssertionError(window)
 
 
 @pytest.mark.parametrize(
@@ -249,8 +284,12 @@ def test_windows_are_those_that_brute_force_finds_in_torch(layer: str, to: str, 
     wanted = brute(shape, sizes, make)
     assert wanted
     at = visit("arithmetic", about="solve", layer=layer, to=to)
-    assert rows(at) == wanted
+    assert rows(at) == without_holes_first(wanted)
     assert f"{len(wanted)} windows lead" in told(at)
+    for line, window in zip(lines(at), rows(at), strict=True):
+        for product, size in re.findall(r"(⌊[^=]*) = (\d+)", line):
+            assert value(product) == int(size) in sizes, line
+        assert (shape[1] + 2 * window[2] - window[3] * (window[0] - 1) - 1) // window[1] + 1 == sizes[0]
 
 
 def test_average_poolings_are_found_without_dilation():
@@ -259,7 +298,7 @@ def test_average_poolings_are_found_without_dilation():
 
 
 def test_transposed_windows_lead_to_the_size_in_torch_and_none_is_missed():
-    found = table(visit("arithmetic", about="solve", layer="transposed~1x5x5~o1~k3~s2", to="9"), "kernel K")
+    found = lines(visit("arithmetic", about="solve", layer="transposed~1x5x5~o1~k3~s2", to="9"))
     picture = torch.empty(1, 1, 5, 5, device="meta")
     every = set()
     for k, s, p, d, a in itertools.product(range(1, 16), range(1, 9), range(8), range(1, 5), range(8)):
@@ -269,7 +308,15 @@ def test_transposed_windows_lead_to_the_size_in_torch_and_none_is_missed():
                 9,
             )
             every.add((k, s, p, d, a))
-    assert {tuple(map(int, row)) for row in found} == every
+    listed = [
+        (
+            *map(int, re.findall(r"[KSPD] (\d+)", line)),
+            int((re.findall(r"output_padding` (\d)", line) or [0])[0]),
+        )
+        for line in found
+    ]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == every
 
 
 def test_filters_leave_the_usual_and_reach_the_address():
@@ -278,7 +325,7 @@ def test_filters_leave_the_usual_and_reach_the_address():
     for name in ("odd", "solid", "exact"):
         at.toggle(key=f"solve {name}").set_value(True).run()
     assert rows(at) == [(k, s, p, d) for k, s, p, d in every if k % 2 and d == 1 and not (15 + 2 * p - k) % s]
-    assert {row[4] for row in table(at, "kernel K")} == {"nothing"}
+    assert all(line.endswith("; nothing is left over") for line in lines(at))
     assert choices(at) == {
         "about": "solve", "layer": "conv~1x15x15~o1~k3", "to": "7", "odd": "1", "solid": "1", "exact": "1",
     }  # fmt: skip
@@ -286,25 +333,25 @@ def test_filters_leave_the_usual_and_reach_the_address():
 
 def test_rows_that_are_left_over_are_counted_on_each_axis():
     at = visit("arithmetic", about="solve", layer="conv~1x8x9~o1~k3", to="3x4")
-    by_window = {tuple(row[:4]): row[4] for row in table(at, "kernel K")}
     # 8 rows: 8 - 3 = 5 is no multiple of 2; 9 columns: 9 - 3 = 6 is
-    assert by_window["3", "2", "0", "1"] == "1 row"
+    (line,) = (line for line in lines(at) if line.startswith("K 3 · S 2 · P 0 · D 1"))
+    assert line.endswith("since ⌊(8 + 2·0 − 3)/2⌋ + 1 = 3 and ⌊(9 + 2·0 − 3)/2⌋ + 1 = 4; 1 row is left over")
 
 
 def test_a_window_that_is_taken_becomes_the_layer_above():
     at = visit("arithmetic", about="solve", to="16")
-    chosen = at.selectbox(key="take a window")
-    assert chosen.value is None
-    chosen.select("K 3 · S 2 · P 1 · D 1").run()
+    assert [radio.value for radio in at.radio] == [None] * len(at.radio)
+    take(at, "K 3 · S 2 · P 1 · D 1")
     assert not at.exception
     assert choices(at)["layer"] == "conv~3x32x32~o10~k3~s2~p1"
     assert "## 3 × 32 × 32 → :primary[10 × 16 × 16]" in told(at)
-    assert at.selectbox(key="take a window").value == "K 3 · S 2 · P 1 · D 1"
+    (chosen,) = (radio.value for radio in at.radio if radio.value)
+    assert plain(chosen).startswith("K 3 · S 2 · P 1 · D 1,")
 
 
 def test_one_axis_alone_leaves_the_other_as_it_is():
     at = visit("arithmetic", about="solve", to="16x32", along="rows")
-    at.selectbox(key="take a window").select("K 2 · S 2 · P 0 · D 1").run()
+    take(at, "K 2 · S 2 · P 0 · D 1")
     spec, shape = read_layer(choices(at)["layer"])
     assert (spec.kernel_size, spec.stride, spec.padding) == ((2, 5), (2, 1), (0, 2))
     assert "→ :primary[10 × 16 × 32]" in told(at)
@@ -327,14 +374,51 @@ def test_the_size_follows_the_layer_until_one_is_chosen():
 
 def test_where_nothing_leads_there_a_sentence_says_so():
     at = visit("arithmetic", about="solve", layer="conv~3x500x500~o10~k5", to="300")
-    assert at.info[0].value == "No window leads from 500 rows and columns to 300."
+    assert at.info[0].value == (
+        "No window leads from 500 rows and columns to 300. "
+        "The nearest that any of them reaches are 257 (at stride 2) and 444 (at stride 1)."
+    )
     at = visit("arithmetic", about="solve", to="20x10")
-    assert at.info[0].value.endswith("Try each axis alone.")
+    alone = [len(brute((3, 32), (to,), lambda *w: nn.Conv1d(3, 1, *w, device="meta"))) for to in (20, 10)]
+    assert min(alone) > 0
+    assert at.info[0].value.endswith(
+        f"There are {alone[0]} for the rows and {alone[1]} for the columns, but none does both: try each axis alone."
+    )
     usual = {"odd": "1", "solid": "1", "exact": "1"}
     at = visit("arithmetic", about="solve", layer="conv~3x32x32~o10~k5", to="16", **usual)
     assert rows(at) == [(1, 3, 7, 1)]  # 32 + 14 - 1 = 15 · 3; wider odd windows at stride 2 leave a row
     at = visit("arithmetic", about="solve", layer="conv~3x224x224~o10~k5", to="112", **usual)
     assert at.info[0].value.endswith("but none that passes all filters: take one off.")
+
+
+@pytest.mark.parametrize(
+    ("layer", "make"),
+    [
+        ("conv~1x200~o1~k3", lambda k, s, p, d: nn.Conv1d(1, 1, k, s, p, d, device="meta")),
+        ("max_pool~1x90~k2~s2", lambda k, s, p, d: nn.MaxPool1d(k, s, p, d)),
+        ("average_pool~1x90~k2~s2", lambda k, s, p, d: nn.AvgPool1d(k, s, p if d == 1 else 99)),
+    ],
+)
+def test_the_sizes_next_to_one_that_nothing_reaches_are_torchs(layer: str, make: Any):
+    spec, shape = read_layer(layer)
+    reached: set[int] = set()
+    for window in itertools.product(range(1, 16), range(1, 9), range(8), range(1, 5)):
+        with contextlib.suppress(RuntimeError):
+            reached.add(make(*window)(torch.empty(1, *shape, device="meta")).shape[2])
+    missing = sorted(set(range(1, shape[1] + 30)) - reached)
+    assert missing
+    for size in missing:
+        below, above = gap(spec, shape[1], size)
+        assert (below and below[1]) == max((r for r in reached if r < size), default=None)
+        assert (above and above[1]) == min((r for r in reached if r > size), default=None)
+
+
+def test_the_exercise_of_courses_begins_with_its_answer():
+    """32×32×3 → 28×28×6, which K, S, P?"""
+    at = visit("arithmetic", about="solve", layer="conv~3x32x32~o6~k3", to="28")
+    assert lines(at)[0].startswith("K 5 · S 1 · P 0 · D 1, since ⌊(32 + 2·0 − 5)/1⌋ + 1 = 28; nothing")
+    take(at, "K 5 · S 1 · P 0 · D 1")
+    assert "→ :primary[6 × 28 × 28]" in told(at)
 
 
 @pytest.mark.parametrize(
@@ -364,7 +448,7 @@ def test_every_kind_can_be_solved_for_and_every_row_be_taken(text: str):
 
 # Worked examples -------------------------------------------------------------------------------------
 
-AGREES, ROUNDED, WRONG, NONE = "✓ agrees", "≈ rounded", "✗ not right", "no number given"
+AGREES, ROUNDED, WRONG, NONE = "✓ agrees", "≈ rounded", "✗ not right", "ours alone"
 
 
 def claims(at: AppTest) -> dict[str, list[str]]:

@@ -244,3 +244,17 @@ def test_numbers_are_written_for_reading():
     assert written((1000, 7, 7)) == "1,000×7×7"
     assert written("8–9") == "8–9"
     assert written(54.75) == "54.75"
+
+
+def test_the_variant_of_alexnet_with_28_million_is_one():
+    """As its note says: 11×11 without padding in the second convolution, poolings of 2×2."""
+    with torch.device("meta"):
+        convolutions = nn.Sequential(
+            nn.Conv2d(3, 96, 11, 4), nn.MaxPool2d(2),
+            nn.Conv2d(96, 256, 11), nn.MaxPool2d(2),
+            nn.Conv2d(256, 384, 3), nn.Conv2d(384, 384, 3), nn.Conv2d(384, 256, 3), nn.MaxPool2d(2),
+        )  # fmt: skip
+        assert convolutions(torch.empty(1, 3, 227, 227)).shape[2:] == (1, 1)
+        net = nn.Sequential(convolutions, nn.Linear(256, 4096), nn.Linear(4096, 4096), nn.Linear(4096, 1000))
+    (claim,) = (claim for claim in EXAMPLES["alexnet"].claims if claim.stated == 28e6)
+    assert f"{sum(each.numel() for each in net.parameters()):,}" in claim.note

@@ -1,4 +1,4 @@
-"""Receptive fields: the box on the photograph, padding outside of it, and the cells of each map below."""
+"""Receptive fields: the box on the photograph, what is read of a whole picture, the cells of each map below."""
 
 from __future__ import annotations
 
@@ -71,6 +71,48 @@ def field_on_photo(
         box = (box[0] - 4, box[1] - 4, box[2] + 4, box[3] + 4)
     draw.rectangle(box, outline=(255, 255, 255, 255), width=4)
     draw.rectangle((box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1), outline=(*_HERE[dark], 255), width=2)
+    return np.asarray(image)
+
+
+def crop_on_photo(
+    pixels: Bytes, crop: CropBox, region: Box, square: tuple[int, int], dark: bool = False, side: int = 240
+) -> Bytes:
+    """The whole photo, pale where nothing is read of it, with the box of a unit: RGB (h, w, 3).
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        crop: the part that is read.
+        region: rows and columns that the unit sees, in pixels of the square that the part was scaled to.
+        square: (height, width) of it.
+        dark: whether the page is.
+        side: pixels of the result's long side.
+
+    >>> photo = np.zeros((30, 50, 3), np.uint8)
+    >>> shown = crop_on_photo(photo, CropBox(0, 10, 30, 30), ((0, 9), (0, 9)), (60, 60), side=100)
+    >>> shown.shape, shown[30, 5].tolist(), shown[30, 50].tolist()
+    ((60, 100, 3), [166, 166, 166], [0, 0, 0])
+    """
+    factor = side / max(pixels.shape[:2])
+    height, width = (max(1, round(length * factor)) for length in pixels.shape[:2])
+    photo = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+    top, left, bottom, right = (
+        round(edge * factor) for edge in (crop.top, crop.left, crop.top + crop.height, crop.left + crop.width)
+    )
+    page = np.float32(20 if dark else 255)
+    pale = (photo + (page - photo) * np.float32(0.65)).round().astype(np.uint8)
+    pale[top:bottom, left:right] = photo[top:bottom, left:right]
+    image = Image.fromarray(pale)
+    ends = []
+    for (first, last), length, start, of in zip(
+        region, square, (crop.top, crop.left), (crop.height, crop.width), strict=True
+    ):
+        inside = min(max(first, 0), length), min(max(last + 1, 0), length)
+        ends.append([round((start + at / length * of) * factor) for at in inside])
+    (first_row, last_row), (first_column, last_column) = ends
+    box = (first_column, first_row, max(last_column - 1, first_column), max(last_row - 1, first_row))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1), outline=(255, 255, 255), width=1)
+    draw.rectangle(box, outline=_HERE[dark], width=2)
     return np.asarray(image)
 
 

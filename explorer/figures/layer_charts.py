@@ -71,7 +71,13 @@ def saving_chart(kernel_size: tuple[int, ...], out_channels: int, dark: bool) ->
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": ink, "size": 13},
     )
-    figure.update_xaxes(type="log", title="filters, Cout", gridcolor=grid, tickvals=[1, 4, 16, 64, 256, 1024])
+    figure.update_xaxes(
+        type="log",
+        title="filters, Cout",
+        gridcolor=grid,
+        tickvals=[1, 4, 16, 64, 256, 1024],
+        range=[-0.05, 3.03],  # 1 stands clear of the other axis's 0
+    )
     figure.update_yaxes(title="times fewer MACs", gridcolor=grid, rangemode="tozero", zeroline=False)
     return figure
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -13,8 +15,8 @@ from explorer.convolution import PADDING_MODES
 from explorer.errors import ExplorerError, ShapeError
 from explorer.images import plain
 from explorer.layer_choices import limits, possible
-from explorer.layer_text import on_axes, read_code, read_layer, write_layer
-from explorer.layers import AXES, KINDS, LayerSpec, Sizes, output_shape
+from explorer.layer_text import OtherLine, on_axes, read_layer, read_line, write_layer
+from explorer.layers import ADAPTIVE, AXES, KINDS, POOLS, LayerSpec, Sizes, output_shape
 from explorer.ui import controls, link
 from explorer.ui.components.copy_link import copy_link
 from explorer.ui.components.dials import Dial, dials
@@ -46,6 +48,7 @@ _MOST: Final[Mapping[str, int]] = MappingProxyType(
 """Where a slider ends; a link or a typed line may go beyond."""
 
 _TYPED, _TROUBLE = "typed layer", "trouble with a typed layer"
+_CHANGED: Final = "what a change of layer could not keep"
 
 
 def chosen_layer() -> tuple[LayerSpec, Sizes]:
@@ -76,7 +79,7 @@ def _take_by_hand(spec: LayerSpec, shape: Sizes) -> None:
 def layer(spec: LayerSpec, shape: Sizes) -> None:
     """Every way to set the layer and its input: no control reaches an impossible one."""
     _kind(spec, shape)
-    _typed(shape)
+    _typed(spec, shape)
     each = _each_axis(spec, shape)
     values = limits(spec, shape)
     st.markdown("**What goes in**")
@@ -117,8 +120,9 @@ def _kind(spec: LayerSpec, shape: Sizes) -> None:
         list(KINDS),
         format_func=lambda kind: KINDS[kind].title,
         key=key,
-        on_change=lambda: _take_by_hand(*_as_kind(spec, shape, st.session_state[key])),
+        on_change=lambda: _become(spec, shape, st.session_state[key]),
     )
+    _what_changed()
     kind = KINDS[spec.kind]
     st.caption(f"{plain(kind.sentence)} {plain(kind.source)}")
     name = "layer axes"
@@ -130,57 +134,257 @@ def _kind(spec: LayerSpec, shape: Sizes) -> None:
         key=name,
         required=True,
         width="stretch",
-        on_change=lambda: _take_by_hand(*_as_kind(spec, shape, spec.kind, st.session_state[name])),
+        on_change=lambda: _become(spec, shape, spec.kind, st.session_state[name]),
     )
 
 
-def _as_kind(spec: LayerSpec, shape: Sizes, kind: str, axes: int | None = None) -> tuple[LayerSpec, Sizes]:
-    """The nearest layer of another kind, or with another number of axes: what it can keep, it keeps."""
+def _become(spec: LayerSpec, shape: Sizes, kind: str, axes: int | None = None) -> None:
+    made, sizes, notes = as_kind(spec, shape, kind, axes)
+    _take_by_hand(made, sizes)
+    _note_change((spec, shape), (made, sizes), notes)
+
+
+def _note_change(
+    before: tuple[LayerSpec, Sizes], after: tuple[LayerSpec, Sizes], notes: Sequence[str]
+) -> None:
+    """Keep the layer before a change, to be gone back to for as long as nothing else is touched."""
+    st.session_state[_CHANGED] = write_layer(*after), write_layer(*before), " ".join(notes)
+
+
+def _what_changed() -> None:
+    """What the last change could not keep, in a quiet line, and the way back."""
+    after, before, note = st.session_state.get(_CHANGED, ("", "", ""))
+    if not note or after != link.read("layer", USUAL):
+        return
+    with st.container(key="layer change", gap=None):
+        st.caption(plain(note.replace("`", "")))
+        st.button("Undo", key="layer undo", type="tertiary", on_click=lambda: take_layer(*read_layer(before)))
+
+
+_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "conv": "a convolution",
+        "grouped": "a grouped layer",
+        "depthwise": "a depthwise layer",
+        "pointwise": "a pointwise layer",
+        "separable": "a separable layer",
+        "dilated": "a dilated layer",
+        "transposed": "a transposed layer",
+        "masked_a": "a masked layer",
+        "masked_b": "a masked layer",
+        "max_pool": "a max pooling",
+        "average_pool": "an average pooling",
+        "global_pool": "a global pooling",
+        "adaptive_pool": "an adaptive pooling",
+    }
+)
+_OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "bias": "the bias",
+        "padding_mode": "the sort of padding",
+        "ceil_mode": "rounding up",
+        "count_include_pad": "leaving out the padding's zeros",
+    }
+)
+"""Fields without a dial, as a sentence names them."""
+_DROPPED_FIRST: Final = (
+    "output_padding",
+    "padding_mode",
+    "padding",
+    "groups",
+    "out_channels",
+    "dilation",
+    "stride",
+    "kernel_size",
+)
+"""Fields that another kind may make impossible; where one must go, the first that helps goes."""
+
+
+def as_kind(
+    spec: LayerSpec, shape: Sizes, kind: str, axes: int | None = None
+) -> tuple[LayerSpec, Sizes, tuple[str, ...]]:
+    """The nearest layer of another kind, or with another number of axes, its input, and what it could not keep.
+
+    All that both kinds leave free stays where that is possible; where it is not, as little as possible goes.  Two
+    kinds bring along what makes them: dilated its holes, grouped its groups.
+
+    >>> made, _, notes = as_kind(LayerSpec("conv", kernel_size=5, padding=2), (3, 32, 32), "depthwise")
+    >>> made.kernel_size, made.padding, made.out_channels
+    ((5, 5), (2, 2), 3)
+    >>> notes[0].partition(". ")[0]
+    'Channels out went from 10 to 3'
+    """
     axes = axes or spec.dimensions
-    here = (shape[0], *on_axes(shape[1:], axes))
-    start = dict(KINDS[kind].start)
-    kept: dict[str, Any] = {"in_channels": shape[0], "out_channels": spec.out_channels}
-    if kind == spec.kind:
-        for field in ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size"):
-            value = getattr(spec, field)
-            kept[field] = value[0] if isinstance(value, tuple) else value
-        start = {}
-    for fields in ({**start, **kept}, {**kept, **start}, {"in_channels": shape[0], **start}, start):
-        fields = {**fields, "in_channels": fields.get("in_channels", shape[0])}
-        try:
-            made = LayerSpec(kind, axes, **fields)
-            output_shape(made, (made.in_channels, *here[1:]))
-        except ShapeError:
+    sizes = on_axes(shape[1:], axes)
+    free = KINDS[kind].fields
+    kept = {
+        field: _for_axes(getattr(spec, field), axes) for field in KINDS[spec.kind].fields if field in free
+    }
+    if "groups" in free:
+        kept["groups"] = spec.groups  # a depthwise layer has groups too
+    first = {**KINDS[kind].start, "in_channels": spec.in_channels, **kept, **_essence(spec, kind, axes)}
+    for fields in _ever_less(first, kind, sizes):
+        made = LayerSpec(kind, axes, **fields)
+        return made, (spec.in_channels, *sizes), _losses(spec, shape, made, sizes)
+    raise ShapeError(f"No {KINDS[kind].title} fits {sizes}.")  # a window of one cell fits everything
+
+
+def _for_axes(value: Any, axes: int) -> Any:
+    """A field for another number of axes: of a tuple the last numbers, or the first once more in front."""
+    if not isinstance(value, tuple):
+        return value
+    return (value[0],) * (axes - len(value)) + value[-axes:]
+
+
+def _essence(spec: LayerSpec, kind: str, axes: int) -> dict[str, Any]:
+    """What makes a layer one of its kind, where the one before has it not."""
+    if kind == "dilated" and set(spec.dilation) == {1}:
+        return {"dilation": KINDS[kind].start["dilation"]}
+    if kind == "grouped" and spec.groups == 1:
+        outs = spec.out_channels if "out_channels" in KINDS[spec.kind].fields else spec.in_channels
+        both = _least_divisor(math.gcd(spec.in_channels, outs))
+        groups = both if both > 1 else _least_divisor(spec.in_channels)
+        return {"groups": groups, "out_channels": max(1, round(outs / groups)) * groups}
+    return {}
+
+
+def _least_divisor(number: int) -> int:
+    """The smallest divisor beyond 1; of 1 it is 1.
+
+    >>> _least_divisor(9), _least_divisor(1)
+    (3, 1)
+    """
+    return next((each for each in range(2, number + 1) if not number % each), 1)
+
+
+def _ever_less(first: Mapping[str, Any], kind: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
+    """Fields of possible layers: as wished, then with ever more of them made to fit."""
+    names = [field for field in _DROPPED_FIRST if field in KINDS[kind].fields]
+    for count in range(len(names) + 1):
+        for dropped in combinations(names, count):
+            for fitting in (_near, _least) if dropped else (_near,):
+                fields = dict(first) | {field: fitting(field, first, kind, sizes) for field in dropped}
+                try:
+                    output_shape(LayerSpec(kind, len(sizes), **fields), (first["in_channels"], *sizes))
+                except ShapeError:
+                    continue
+                yield fields
+
+
+def _near(field: str, wished: Mapping[str, Any], kind: str, sizes: Sizes) -> Any:
+    """A value near the wished one that may fit where that one does not."""
+    if field == "padding":
+        window = {name: wished[name] for name in ("kernel_size", "dilation", "padding") if name in wished}
+        shown = LayerSpec("conv", len(sizes), **window)
+        return tuple(
+            min(before, kernel // 2) if kind in POOLS else before
+            for kernel, (before, _) in zip(shown.kernel_size, shown.margins, strict=True)
+        )
+    if field == "kernel_size":
+        kernel = wished.get("kernel_size", 3)
+        return tuple(min(now, size) for now, size in zip(_spread(kernel, sizes), sizes, strict=True))
+    return _least(field, wished, kind, sizes)
+
+
+def _least(field: str, wished: Mapping[str, Any], kind: str, sizes: Sizes) -> Any:
+    """A value that fits wherever any does."""
+    if field == "out_channels":
+        return wished["in_channels"]
+    return {"padding_mode": "zeros", "padding": 0, "output_padding": 0}.get(field, 1)
+
+
+def _spread(value: Any, sizes: Sizes) -> Sizes:
+    return value if isinstance(value, tuple) else (value,) * len(sizes)
+
+
+def _losses(spec: LayerSpec, shape: Sizes, made: LayerSpec, sizes: Sizes) -> tuple[str, ...]:
+    """Sentences on each setting of the layer before that is another now, or gone."""
+    told, none, gone = [], [], []
+    if len(sizes) < len(shape) - 1 and len(set(shape[1:])) > 1:
+        told.append(f"Of the sizes {_written(shape[1:])} only {_written(sizes)} stays.")
+    free, fixed, name = KINDS[made.kind].fields, KINDS[made.kind].fixed, _NAMES[made.kind]
+    for field in KINDS[spec.kind].fields:
+        old, new = _for_axes(getattr(spec, field), made.dimensions), getattr(made, field)
+        word = _WORDS.get(field, _OPTIONS.get(field, "")).lower()
+        change = f"{word} went from {_written(old)} to {_written(new)}"
+        # these have no value that stands for none
+        lost = field in ("kernel_size", "output_size") and field not in (*free, *fixed)
+        if (old == new and not lost) or (field == "bias" and not old):
             continue
-        return made, (made.in_channels, *here[1:])
-    made = LayerSpec(kind, axes, **start)
-    return made, (made.in_channels, *(16,) * axes)
+        if field in free:
+            told.append(f"{change.capitalize()}. {_cause(made, sizes, field, old)}")
+        elif field == "out_channels" and field in fixed:
+            told.append(f"{change.capitalize()}: {name} has as many as come in.")
+        elif field in fixed and field != "bias":
+            told.append(f"{change.capitalize()}: {name} is made so.")
+        elif lost or field in _OPTIONS or made.kind in ADAPTIVE:
+            gone.append(word if field in _OPTIONS else f"{word} ({_written(old)})")
+        else:
+            none.append(change)
+    if none:
+        told.append(f"{_listed(none).capitalize()}: {name} has none.")
+    if gone:
+        told.append(
+            f"{_listed(gone).capitalize()} {'is' if len(gone) == 1 else 'are'} gone: {name} has none."
+        )
+    return tuple(told)
 
 
-def _typed(shape: Sizes) -> None:
-    """A line of torch, typed or pasted; one that is refused leaves what was and says why."""
+def _listed(parts: Sequence[str]) -> str:
+    """Parts of a sentence in a row.
 
-    def read() -> None:
-        text = st.session_state[_TYPED].strip()
+    >>> _listed(["one", "two", "three"])
+    'one, two and three'
+    """
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
+
+
+def _cause(made: LayerSpec, sizes: Sizes, field: str, old: Any) -> str:
+    """Why a field could not stay as it was, in the words of the refusal."""
+    try:
+        output_shape(replace(made, **{field: old}), (made.in_channels, *sizes))
+    except ShapeError as error:
+        return str(error)
+    if made.kind in ("dilated", "grouped"):
+        return f"With {_written(old)} it would be a plain convolution."
+    return "Both that and the rest could not stay."
+
+
+def _written(value: Any) -> str:
+    """A field for reading: 5×3, or 5 where all axes have the same."""
+    if isinstance(value, tuple):
+        return str(value[0]) if len(set(value)) == 1 else "×".join(map(str, value))
+    return f"“{value}”" if isinstance(value, str) else f"{value:,}"
+
+
+def _typed(spec: LayerSpec, shape: Sizes) -> None:
+    """A line of torch or Keras, typed or pasted; one that is refused leaves what was and says why."""
+
+    def read(text: str) -> None:
         if not text:
             return
         try:
-            take_layer(*read_code(text, shape))
+            reading = read_line(text, shape)
         except ExplorerError as error:
-            st.session_state[_TROUBLE] = text, str(error)
+            other = error.line if isinstance(error, OtherLine) else ""
+            st.session_state[_TROUBLE] = text, str(error), other
         else:
+            take_layer(reading.spec, reading.shape)
+            _note_change((spec, shape), (reading.spec, reading.shape), reading.notes)
             st.session_state[_TYPED] = ""
 
     st.text_input(
         "Or type a layer",
         key=_TYPED,
         placeholder="nn.Conv2d(3, 10, 5, padding=2)",
-        on_change=read,
+        on_change=lambda: read(st.session_state[_TYPED].strip()),
         max_chars=300,
     )
-    refused, trouble = st.session_state.get(_TROUBLE, ("", ""))
+    refused, trouble, other = st.session_state.get(_TROUBLE, ("", "", ""))
     if refused and refused == st.session_state[_TYPED].strip():  # for as long as it stands there
         st.error(plain(trouble.replace("`", "")), icon=":material/error:")
+        if other:
+            st.button(f"Take {plain(other)}", key="other line", on_click=lambda: read(other))
 
 
 # Its numbers -----------------------------------------------------------------------------------------

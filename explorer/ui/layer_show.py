@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import streamlit as st
@@ -15,10 +16,11 @@ from explorer.animation import View, animate, to_json
 from explorer.errors import ExplorerError
 from explorer.images import plain
 from explorer.layer_code import code
-from explorer.layer_steps import steps
-from explorer.layers import AXES, MASKED, LayerSpec, Sizes, live_weights, output_shape, rows_read
+from explorer.layer_steps import Equation, equations, in_words, mathml
+from explorer.layers import AXES, LayerSpec, Sizes, output_shape, unread_cells
 from explorer.ui import controls, frame, layer_controls, link
-from explorer.ui.components.player import Words, player
+from explorer.ui.components.outcome import Line, Working, outcome
+from explorer.ui.components.player import Numbers, Words, player
 from explorer.ui.layer_panels.cost import cost
 from explorer.ui.layer_panels.examples import examples
 from explorer.ui.layer_panels.field import field
@@ -41,50 +43,48 @@ def by(sizes: Sizes) -> str:
 
 def result(spec: LayerSpec, shape: Sizes) -> None:
     """The output's shape, the line of torch that makes the layer, and the equation with the values put in."""
-    out = output_shape(spec, shape)
-    st.markdown(f"## {by(shape)} → :primary[{by(out)}]")
-    st.caption(
-        f"channels × {' × '.join(AXES[spec.dimensions])}; torch prints `torch.Size({[1, *out]})`, "
-        "the 1 for one picture."
+    out, names = output_shape(spec, shape), AXES[spec.dimensions]
+    outcome(
+        "outcome",
+        by(shape),
+        by(out),
+        " × ".join(("channels", *names)),
+        f"torch.Size({[1, *out]})",
+        code(spec),
+        [_working(equation, names) for equation in equations(spec, shape[1:])],
     )
-    st.code(code(spec), language=None)  # Streamlit's colours for Python are too pale to be read
-    # a mask reads other rows than columns
-    same = (
-        spec.kind not in MASKED
-        and len({(shape[1 + axis], *_along(spec, axis)) for axis in range(spec.dimensions)}) == 1
-    )
-    for axis in range(1 if same else spec.dimensions):
-        words = AXES[spec.dimensions][axis] if not same else " and ".join(AXES[spec.dimensions])
-        _equation(spec, shape[1 + axis], axis, words.capitalize())
 
 
-def _along(spec: LayerSpec, axis: int) -> tuple[object, ...]:
-    fields = (
-        spec.kernel_size,
-        spec.stride,
-        spec.dilation,
-        spec.output_padding,
-        spec.output_size,
-        spec.margins,
+def _working(equation: Equation, names: Sequence[str]) -> Working:
+    """An equation as it is to be shown: numbers know which letter they stand for."""
+    own = [names[axis] for axis in equation.axes]
+    values = {letter.symbol: letter.value for letter in equation.letters}
+    formula, *more = equation.chain
+    # the same line as the second of the chain, but each number marked with its letter
+    maths = [mathml(formula), *([mathml(formula, values)] if len(more) > 1 else []), *map(mathml, more[-1:])]
+    return Working(
+        " and ".join(own).capitalize(),
+        Line(
+            _math("<mo>=</mo>".join(maths)),
+            " = ".join(map(in_words, equation.chain)),
+            _never_read(equation, own),
+        ),
+        equation.letters,
+        tuple(
+            Line(_math(mathml(step.formula)), in_words(step.formula), step.words) for step in equation.steps
+        ),
     )
-    return tuple(field[axis] for field in fields)
 
 
-def _equation(spec: LayerSpec, size: int, axis: int, words: str) -> None:
-    lines = steps(spec, size, axis)
-    chain = (
-        " = ".join(step.formula for step in (lines[0], *lines[1:][:1], lines[-1]))
-        if len(lines) > 1
-        else lines[0].formula
-    )
-    st.latex(chain)
-    st.caption(f"**{words}.** {plain(lines[-1].words)}".strip())
-    if len(lines) > 2:
-        with st.expander(f"Step by step: {words.lower()}"):
-            for step in lines:
-                left, right = st.columns((1.3, 1), vertical_alignment="center")
-                left.latex(step.formula)
-                right.caption(plain(step.words))
+def _never_read(equation: Equation, names: Sequence[str]) -> str:
+    """The sentences of several axes as one, where all of them are read whole."""
+    if all(sentence.startswith("Every ") for sentence in equation.unread):
+        return f"Every {' and every '.join(name[:-1] for name in names)} is read."
+    return " ".join(dict.fromkeys(equation.unread))
+
+
+def _math(inner: str) -> str:
+    return f'<math displaystyle="true">{inner}</math>'
 
 
 def sliding(spec: LayerSpec, shape: Sizes) -> None:
@@ -97,10 +97,10 @@ def sliding(spec: LayerSpec, shape: Sizes) -> None:
     if (count := _products(small, size, view)) > MOST_PRODUCTS:
         st.info(f"{count:,} products are too many to be drawn one by one; a smaller kernel is.")
         return
-    stages = animate(small, *worked_numbers(small, size), view=view)
-    unread = _unread_cells(small, size).ravel().tolist()
-    if cut:
-        st.caption(plain(cut))
+    picture: NDArray[Any]
+    picture, weights, bias = worked_numbers(small, size)
+    stages = animate(small, picture, weights, bias, view, whole=spec)
+    unread = unread_cells(small, size).ravel().tolist()
     for number, stage in enumerate(stages):
         step = link.read("step").partition("_")
         pinned = (
@@ -108,17 +108,21 @@ def sliding(spec: LayerSpec, shape: Sizes) -> None:
             if step[0] == str(number) and step[2].isdecimal() and int(step[2]) < len(stage.frames)
             else None
         )
-        st.markdown(f"**{plain(stage.title)}**")
         words = Words(by(size), by(small.kernel_size), by(output_shape(small, size)))
         player(
             f"player {number}",
             to_json(stage),
-            words if len(stages) == 1 else Words(),
+            replace(words if len(stages) == 1 else Words(), cut="" if number else cut),
+            Numbers(
+                picture, weights[number] if weights else None, bias[number] if bias else None, stage=number
+            ),
+            f"{spec} {shape} {view} {number}",
             # a pointwise second stage reads all; rows that an equivalent convolution takes away are not there to hatch
             unread if number == 0 and view != "equivalent" and any(unread) else (),
             pinned,
             _pin(number),
         )
+        picture = np.stack([plane.values for plane in stage.outputs])  # the next one reads it
 
 
 def _products(spec: LayerSpec, shape: Sizes, view: View) -> int:
@@ -128,15 +132,6 @@ def _products(spec: LayerSpec, shape: Sizes, view: View) -> int:
     else:
         cells, channels = output_shape(spec, shape), spec.in_channels
     return math.prod(cells) * math.prod(spec.kernel_size) * channels // spec.groups
-
-
-def _unread_cells(spec: LayerSpec, shape: Sizes) -> NDArray[np.bool_]:
-    """Which cells of a channel change nothing in the output: bool of the input's sizes."""
-    seen = live_weights(spec).astype(int)
-    for axis, size in enumerate(shape[1:]):
-        # weights along the first axis become rows along the last
-        seen = np.tensordot(seen, rows_read(spec, size, axis).astype(int), axes=(0, 0))
-    return np.asarray(seen == 0)
 
 
 def _pin(stage: int) -> Callable[[int | None], None]:

@@ -1,4 +1,4 @@
-"""What the browser computes, against torch, numpy and Pillow: `_convolution.js` and `_kernel.js` in Chromium."""
+"""What the browser computes, against torch, numpy and Pillow: `_convolution.js`, `_kernel.js`, `_worked.js`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from explorer.animation import HOLE, animate, stages, to_json
+from explorer.layers import KINDS, POOLS, LayerSpec, Sizes
+from explorer.ui.components.player import Numbers
+from explorer.worked import worked_numbers
 from tests.browser.serving import ROOT, visiting
+from tests.test_animation import random_layer, torch_results
 
 COMPONENTS = ROOT / "explorer" / "ui" / "components"
 MODES = ("zeros", "reflect", "replicate", "circular")
@@ -40,9 +45,10 @@ LOAD = """async (parts) => {
 
 @pytest.fixture(scope="module")
 def scripts(browser: Browser) -> Iterator[Page]:
-    """An empty page with the modules `convolution` and `kernel`, and arrays in and out of base64."""
+    """An empty page with the modules `convolution`, `kernel`, `worked`, and arrays in and out of base64."""
     parts = {
-        name: (COMPONENTS / f"_{name}.js").read_text(encoding="utf-8") for name in ("convolution", "kernel")
+        name: (COMPONENTS / f"_{name}.js").read_text(encoding="utf-8")
+        for name in ("convolution", "kernel", "worked")
     }
     with visiting(browser) as page:
         page.goto("about:blank")
@@ -555,6 +561,176 @@ def test_history_keeps_as_many_states_as_it_may(scripts: Page):
         }"""
     )
     assert undone == [18, 17, 16, 15]
+
+
+# ---------------------------------------------------------------------------- the window's own numbers
+
+Worked = tuple[NDArray[Any], tuple[NDArray[Any], ...], tuple[NDArray[Any] | None, ...]]
+
+
+def own_numbers(random: np.random.Generator, worked: Worked) -> Worked:
+    """Quarters from −9 to 9 in place of the worked numbers: their products and sums are exact."""
+
+    def quarters(like: NDArray[Any] | None) -> Any:
+        return None if like is None else random.integers(-36, 37, like.shape) / 4
+
+    picture, weights, bias = worked
+    return quarters(picture), tuple(map(quarters, weights)), tuple(map(quarters, bias))
+
+
+def messages(spec: LayerSpec, worked: Worked, view: Any = "gather") -> list[dict[str, Any]]:
+    """What the player gets of each stage."""
+    picture, weights, bias = worked
+    told = []
+    for stage, animation in enumerate(animate(spec, *worked, view)):
+        numbers = Numbers(picture, *((weights[stage], bias[stage]) if weights else ()), stage=stage)
+        told.append({"animation": to_json(animation), "numbers": numbers.to_json()})
+        picture = np.stack([plane.values for plane in animation.outputs])
+    return told
+
+
+def parts(own: Worked, stage: int) -> dict[str, list[float]]:
+    """A stage's own numbers by their names; after the first stage the picture is not one's own."""
+    picture, weights, bias = own
+    named = {"picture": picture} if stage == 0 else {}
+    if weights:
+        named |= {"weights": weights[stage], "bias": bias[stage]}
+    return {name: array.ravel().tolist() for name, array in named.items() if array is not None}
+
+
+OWN = """(cases) => cases.map((stages) => {
+  let made = null;
+  return stages.map(({ animation, numbers, own }) => {
+    const bench = new worked.Worked(animation, numbers);
+    if (made) bench.feed(made);
+    for (const [part, values] of Object.entries(own))
+      // half of a part as a whole, half one by one
+      if (values.length % 2) bench.replace(part, values);
+      else values.forEach((value, index) => bench.change(part, index, value));
+    made = bench.results.flat();
+    const outcomes = bench.frames.map((frame, index) => {
+      const { winner, products } = bench.outcome(index);
+      return winner >= 0 ? products[winner].tap : null;
+    });
+    return { results: bench.results, outcomes, edited: bench.edited };
+  });
+})"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_of_own_numbers_are_torchs(scripts: Page, kind: str):
+    """Every padding copies the numbers that were changed, every result follows, to the last bit of a sum."""
+    cases, expected = [], []
+    for seed in range(12):
+        random = np.random.default_rng([seed, 17, *kind.encode()])
+        spec, shape = random_layer(kind, random, largest=8)
+        worked = worked_numbers(spec, shape, seed)
+        own = own_numbers(random, worked)
+        for view in ("scatter", "equivalent") if kind == "transposed" else ("gather",):
+            told = messages(spec, worked, view)
+            cases.append([{**each, "own": parts(own, stage)} for stage, each in enumerate(told)])
+            expected.append(torch_results(spec, *own))
+    answers = scripts.evaluate(OWN, cases)
+    for case, answer, results in zip(cases, answers, expected, strict=True):
+        assert len(answer) == len(results)
+        for told, seen, result in zip(case, answer, results, strict=True):
+            assert seen["edited"]
+            flags = np.array([plane["flags"] for plane in told["animation"]["outputs"]])
+            values = np.array(seen["results"], float)[flags != HOLE].reshape(result.shape)
+            np.testing.assert_allclose(values, result, rtol=1e-12 if "pool" in kind else 0, atol=0)
+
+
+def test_the_winner_of_a_maximum_follows_own_numbers(scripts: Page):
+    spec, shape = LayerSpec("max_pool", in_channels=2, kernel_size=3, stride=2, padding=1), (2, 6, 7)
+    worked = worked_numbers(spec, shape)
+    picture = np.random.default_rng(5).permutation(84).reshape(shape) / 4.0  # no two alike
+    own = (picture, (), ())
+    (answer,) = scripts.evaluate(OWN, [[{**messages(spec, worked)[0], "own": parts(own, 0)}]])
+    _, winners = torch.nn.functional.max_pool2d(torch.from_numpy(picture), 3, 2, 1, return_indices=True)
+    places = [[plane, row - 1, column - 1] for plane, row, column in answer[0]["outcomes"]]
+    wanted = [
+        [plane, at // 7, at % 7]
+        for plane, own_plane in enumerate(winners)
+        for at in own_plane.ravel().tolist()
+    ]
+    assert places == wanted
+
+
+KEPT = """([before, own, after]) => {
+  const first = new worked.Worked(before.animation, before.numbers);
+  for (const [part, values] of Object.entries(own)) first.replace(part, values);
+  const second = new worked.Worked(after.animation, after.numbers, first);
+  const told = { results: second.results, dropped: second.dropped.map(({ part }) => part), edited: second.edited };
+  second.reset();
+  return { ...told, worked: second.results };
+}"""
+
+
+@pytest.mark.parametrize(
+    ("change", "dropped"),
+    [
+        ({"stride": 2}, []),
+        ({"padding": 2, "padding_mode": "circular"}, []),
+        ({"kernel_size": 2}, ["weights"]),
+        ({"out_channels": 3}, ["weights", "bias"]),
+        ({"bias": False}, ["bias"]),
+        ({"size": (5, 6)}, ["picture"]),
+        ({"kind": "max_pool"}, ["weights", "bias"]),
+    ],
+)
+def test_own_numbers_survive_another_layer_where_they_fit(
+    scripts: Page, change: dict[str, Any], dropped: list[str]
+):
+    before, shape = LayerSpec(in_channels=2, out_channels=2, kernel_size=3, padding=1), (2, 6, 6)
+    after = replace(before, **{name: value for name, value in change.items() if name != "size"})
+    shape_after: Sizes = (2, *change.get("size", shape[1:]))
+    own = own_numbers(np.random.default_rng(6), worked_numbers(before, shape))
+    worked = worked_numbers(after, shape_after)
+    told = scripts.evaluate(
+        KEPT,
+        [messages(before, worked_numbers(before, shape))[0], parts(own, 0), messages(after, worked)[0]],
+    )
+    assert told["dropped"] == dropped
+    pool = after.kind in POOLS
+    mixed = (
+        worked[0] if "picture" in dropped else own[0],
+        () if pool else worked[1] if "weights" in dropped else own[1],
+        () if pool else worked[2] if "bias" in dropped else own[2],
+    )
+    for numbers, results in ((mixed, told["results"]), (worked, told["worked"])):
+        (wanted,) = torch_results(after, *numbers)
+        np.testing.assert_array_equal(np.array(results).reshape(wanted.shape), wanted)
+
+
+@pytest.mark.parametrize("kind", ["conv", "grouped", "depthwise", "transposed", "dilated"])
+def test_edge_weights_answer_to_edges_alone(scripts: Page, kind: str):
+    """A plain picture gives nothing; a step across columns speaks to the first filter, across rows to the second."""
+    groups = 2 if kind == "grouped" else 1
+    spec = LayerSpec(kind, in_channels=2, out_channels=2, kernel_size=3, groups=groups, bias=False)
+    worked = worked_numbers(spec, (2, 7, 7))
+    (told,) = messages(spec, worked, "equivalent" if kind == "transposed" else "gather")
+    edges = np.array(
+        scripts.evaluate(
+            "({ animation, numbers }) => Array.from(new worked.Worked(animation, numbers).edges())", told
+        )
+    ).reshape(worked[1][0].shape)
+    step = np.zeros((2, 7, 7))
+    step[:, :, 4:] = 5
+    inner = slice(2, -2)
+    for picture, silent in ((np.full((2, 7, 7), 3.0), (0, 1)), (step, (1,)), (step.swapaxes(1, 2), (0,))):
+        (result,) = torch_results(spec, picture, [edges], [None])
+        for plane in (0, 1):
+            assert (result[plane, inner, inner] == 0).all() == (plane in silent)
+
+
+def test_a_window_of_one_cell_has_no_edges(scripts: Page):
+    spec = LayerSpec(in_channels=2, out_channels=2, kernel_size=1)
+    (told,) = messages(spec, worked_numbers(spec, (2, 4, 4)))
+    assert (
+        scripts.evaluate("({ animation, numbers }) => new worked.Worked(animation, numbers).edges()", told)
+        is None
+    )
+    assert len(stages(spec)) == 1
 
 
 # ---------------------------------------------------------------------------------------- linter

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -249,11 +250,117 @@ def test_every_number_of_the_window_is_torchs(shared: Page, text: str, seen: str
             assert (f"position {column}: " if one_row else f"row {row}, column {column}: ") in words
             if seen == "scatter":
                 cells = picture.reshape(-1, *picture.shape[-2:] if picture.ndim > 2 else (1, -1))
-                assert f": {cells[plane, row, column]} times each weight is added to " in words
+                assert f"{cells[plane, row, column]} times each weight is added to " in words
                 assert last_number(words) == np.prod(small.kernel_size) * (small.out_channels // small.groups)
             else:
                 half_a_digit = 0.005 if told["reduce"] == "mean" else 0
                 assert last_number(words) == pytest.approx(planes[plane, row, column], abs=half_a_digit)
+
+
+# ------------------------------------------------------------------------------- the answer
+
+
+def answer(page: Page) -> Locator:
+    return page.locator(".outcome")
+
+
+def test_the_answer_is_torchs_and_can_be_copied(page: Page, address: str):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_page(page, address, layer="conv~3x32x30~o10~k5~p2~s2")
+    spec, shape = layer(page)
+    out = torch_shape(spec, shape)
+    expect(answer(page).locator(".printed")).to_have_text(str(torch.Size([1, *out])))
+    line = "nn.Conv2d(3, 10, kernel_size=5, stride=2, padding=2)"
+    expect(answer(page).locator("pre")).to_have_text(line)
+    answer(page).get_by_role("button", name="Copy", exact=True).click()
+    expect(answer(page).get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == line
+    answer(page).get_by_text("Step by step").click()
+    answer(page).get_by_role("button", name="Copy as text").click()
+    expect(answer(page).get_by_role("button", name="Copied")).to_be_visible()
+    told = page.evaluate("navigator.clipboard.readText()")
+    assert told.startswith(
+        f"3 × 32 × 30 → {' × '.join(map(str, out))} (channels × rows × columns)\n{line}\nRows: ⌊(W + 2P"
+    )
+    assert f"⌊(30 + 2·2 − 1·(5 − 1) − 1) / 2⌋ + 1 = {out[2]}" in told
+    assert "K kernel 5" in told
+
+
+def test_a_letter_lights_its_number_and_its_word(page: Page, address: str):
+    open_page(page, address, layer="conv~3x32x32~o10~k5~p3~s2")
+    legend, lit = answer(page).locator(".legend button"), answer(page).locator(".equations .on")
+    values = {"W": "32", "P": "3", "D": "1", "K": "5", "S": "2"}
+    assert legend.all_inner_texts() == [
+        f"{letter} {word} {values[letter]}"
+        for letter, word in zip("WPDKS", ("input", "padding", "dilation", "kernel", "stride"), strict=True)
+    ]
+    note = answer(page).locator(".note")
+    expect(note).to_have_text(re.compile("^Rows and columns: "))
+    for letter, number in values.items():
+        answer(page).locator(f".legend [data-letter={letter}]").hover()
+        expect(lit).to_have_count(3)  # in the formula, among the numbers, in the legend
+        assert lit.all_text_contents()[:2] == [letter, number]
+        expect(note).to_have_text(re.compile(f"^{letter}, "))
+    # a letter of the formula itself, and the keyboard
+    answer(page).locator(".equations math [data-letter=K]").first.hover()
+    expect(note).to_have_text("K, kernel: how many weights the window has along its rows.")
+    page.mouse.move(2, 2)
+    expect(lit).to_have_count(0)
+    expect(note).to_have_text(re.compile("^Rows and columns: "))
+    tab_to(page, "button on")
+    expect(lit).to_have_count(3)
+    page.keyboard.press("Enter")
+    assert legend.first.get_attribute("aria-pressed") == "true"
+    page.keyboard.press("Escape")
+    assert legend.first.get_attribute("aria-pressed") == "false"
+
+
+def test_the_working_stays_open_and_follows_the_controls(page: Page, address: str):
+    open_page(page, address, layer="conv~3x31x31~o10~k4~s2")
+    working = answer(page).locator(".working")
+    expect(working).to_be_hidden()
+    answer(page).get_by_text("Step by step").click()
+    for kernel in (5, 7):
+        spec, shape = turn(page, "kernel_size", kernel)
+        expect(working).to_be_visible()
+        sums, words = working.locator(".sum").all_inner_texts(), working.locator(".words").all_inner_texts()
+        assert len(sums) == len(words) == 6
+        assert sums[-1] == str(torch_shape(spec, shape)[1])
+        assert all(sentence.endswith(".") for sentence in words)
+        assert f"= {kernel} rows" in words[0]
+
+
+def test_equations_that_are_alike_are_shown_once(shared: Page):
+    for text, count in (
+        ("conv~3x32x32~o10~k5", 1),
+        ("conv~3x32x32~o10~k5x3", 2),
+        ("masked_a~3x32x32~o10~k3~p1", 1),
+        ("conv~1x9x9x9~o2~k3", 1),
+        ("conv~1x9x8x7~o2~k3", 3),
+        ("global_pool~3x9x8", 1),
+    ):
+        go(shared, layer=text)
+        follows(shared)
+        expect(answer(shared).locator(".equation")).to_have_count(count)
+
+
+def test_a_reader_of_the_screen_hears_the_new_shape_and_only_that(page: Page, address: str):
+    open_page(page, address)
+    told = answer(page).get_by_role("status")
+    expect(told).to_have_attribute("aria-live", "polite")
+    expect(told).to_have_text("")
+    turn(page, "padding", 0)
+    expect(told).to_have_text("The output is 10 × 28 × 28.")
+
+
+@pytest.mark.parametrize(("height", "width"), [(1000, 1440), (720, 1280)])
+def test_the_window_is_on_the_first_screen(browser: Browser, address: str, height: int, width: int):
+    with visiting(browser, width=width, height=height) as page, listening(page):
+        open_page(page, address)
+        at_rest(page)
+        area = players(page).first.bounding_box()
+        assert area
+        assert area["y"] <= 290
 
 
 # ------------------------------------------------------------------------------- controls
@@ -347,8 +454,7 @@ def test_toggles_and_lists_set_their_field(page: Page, address: str):
     assert choose(page, "Groups", "4")[0].groups == 4
     assert choose(page, "Layer", "Average pooling")[0].kind == "average_pool"
     turn(page, "size", 8)
-    turn(page, "stride", 3)
-    turn(page, "padding", 1)
+    assert turn(page, "stride", 3)[0].padding == (1, 1), "it came along"
     assert switch(page, "Round up")[0].ceil_mode is True
     assert switch(page, "Zeros of the padding count")[0].count_include_pad is False
 
@@ -393,9 +499,9 @@ def test_a_typed_line_is_taken_or_refused_with_its_reason(page: Page, address: s
     for text, sentence in (
         ("nn.Conv1d(4, 10, 50)", "A window of 50 positions does not fit into 16"),
         ("nn.Conv2d(3, 10, 3, groups=2)", "groups"),
-        ("nn.Linear(3, 10)", "is not a layer known here"),
+        ("F.conv1d(x, w)", "is a function"),
         ("__import__('os').system('true')", "is not a"),
-        ("nn.Conv2d(3, 10", "is not a line such as"),
+        ("nn.Conv2d(3, 10", "a “)” is missing"),
     ):
         write(text)
         alert = page.get_by_test_id("stAlert")
@@ -408,10 +514,64 @@ def test_a_typed_line_is_taken_or_refused_with_its_reason(page: Page, address: s
     page.mouse.click(*cell(page, "outputs", 0, 0, 2))
     expect(page).to_have_url(re.compile("step=0_2"))
     before = page.url
-    expect(page.get_by_test_id("stAlert")).to_contain_text("is not a line such as")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("a “)” is missing")
     write("nn.MaxPool2d(2)")
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
     assert follows(page, before)[0].kind == "max_pool"
+
+
+def test_a_dense_layer_offers_the_convolution_that_does_the_same(page: Page, address: str):
+    open_page(page, address, layer="conv~3x8x6~o4~k3")
+    field = page.get_by_label("Or type a layer")
+    field.fill("nn.Linear(144, 5)")
+    field.press("Enter")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("reads all pixels at once and has no window")
+    before = page.url
+    page.get_by_role("button", name="Take nn.Conv2d(3, 5, kernel_size=(8, 6))").click()
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
+    assert follows(page, before) == (LayerSpec(out_channels=5, kernel_size=(8, 6)), (3, 8, 6))
+    expect(field).to_have_value("")
+
+
+def test_a_line_of_keras_is_read_and_what_is_left_out_is_told(page: Page, address: str):
+    open_page(page, address, layer="conv~3x9x9~o4~k3")
+    before = page.url
+    field = page.get_by_label("Or type a layer")
+    field.fill("x = layers.Conv2D(6, (3, 3), strides=2, padding='same', activation='relu')(x)")
+    field.press("Enter")
+    assert follows(page, before) == (LayerSpec(out_channels=6, stride=2, padding=1), (3, 9, 9))
+    expect(change(page)).to_contain_text(re.compile(r"activation changes no shape:\W* it is left out\."))
+    change(page).get_by_role("button", name="Undo").click()
+    expect(change(page)).to_have_count(0)
+    assert follows(page)[0].out_channels == 4
+
+
+def change(page: Page) -> Locator:
+    """What the last change could not keep."""
+    return page.locator(".st-key-layer-change")
+
+
+def test_another_kind_tells_what_it_could_not_keep_and_can_be_undone(page: Page, address: str):
+    text = "grouped~8x9x9~o8~k3~s2~p1~b0~mreflect~g4"
+    open_page(page, address, layer=text)
+    made, _ = choose(page, "Layer", "Pointwise (1×1)")
+    assert (made.stride, made.out_channels, made.bias) == ((2, 2), 8, False)
+    expect(change(page)).to_contain_text(
+        re.compile(r"groups went from 4 to 1:\W* a pointwise layer has none\.")
+    )
+    before = page.url
+    change(page).get_by_role("button", name="Undo").click()
+    assert follows(page, before) == read_layer(text)
+    expect(change(page)).to_have_count(0)
+    # nothing is lost: nothing is said
+    assert choose(page, "Layer", "Transposed")[0].groups == 4
+    choose(page, "Layer", "Convolution")
+    expect(change(page)).to_contain_text(
+        re.compile(r"Groups went from 4 to 1 and output padding went from 1 to 0:\W* a convolution has none\.")
+    )
+    # another hand's move: what was kept for Undo is no longer the layer before
+    turn(page, "kernel_size", 2)
+    expect(change(page)).to_have_count(0)
 
 
 def test_two_dials_turned_at_once_never_make_an_impossible_layer(page: Page, address: str):
@@ -616,7 +776,7 @@ def test_buttons_scrub_and_keys_step(page: Page, address: str):
     open_page(page, address)  # 2 filters of 7 × 7
     players(page).first.get_by_label("Position").fill("10")
     at_frame(page, 10)
-    expect(place(page)).to_have_text("11 of 98")
+    expect(place(page)).to_have_text("output filter 1 of 10, row 1, column 3 · step 11 of 98")
     runs(page, 1, np.inf)
     press(page, "One on")
     at_frame(page, 11)
@@ -634,6 +794,9 @@ def test_buttons_scrub_and_keys_step(page: Page, address: str):
         ("Shift+ArrowDown", 97),
         ("ArrowRight", 97),
         ("Shift+ArrowUp", 27),
+        ("End", 97),
+        ("Home", 0),
+        ("ArrowDown", 7),
     ):
         page.keyboard.press(key)
         at_frame(page, frame)
@@ -667,7 +830,9 @@ def test_pointing_shows_that_window_and_never_stops_the_play(page: Page, address
     page.get_by_label("Speed").select_option("4")
     said = players(page).first.locator("output")
     page.mouse.move(*cell(page, "outputs", 1, 5, 3))
-    expect(said).to_contain_text("filter 2, row 5, column 3: ")
+    expect(said).to_contain_text("filter 2 of 10, row 5, column 3: ")
+    expect(place(page)).to_have_text("output filter 2 of 10, row 5, column 3 · step 88 of 98")
+    assert players(page).first.get_by_label("Position").input_value() == "87", "the bar shows what is shown"
     at_frame(page, 49 + 5 * 7 + 3)
     runs(page, 1, 650 / 4)
     at_frame(page, 49 + 5 * 7 + 3)
@@ -688,15 +853,15 @@ def test_a_click_pins_and_the_pin_is_in_the_link(page: Page, address: str):
     runs(page, 1, np.inf)
     settled(page)
     page.reload()
-    expect(place(page)).to_have_text("24 of 98, pinned")
+    expect(place(page)).to_have_text(re.compile("step 24 of 98 · pinned$"))
     at_frame(page, 23)
     runs(page, 2, np.inf)
     # the pin goes along with the hand, and the link with it
     press(page, "One on")
     expect(page).to_have_url(re.compile("step=0_24"))
-    expect(place(page)).to_have_text("25 of 98, pinned")
+    expect(place(page)).to_have_text(re.compile("step 25 of 98 · pinned$"))
     page.go_back()
-    expect(place(page)).to_have_text("24 of 98, pinned")
+    expect(place(page)).to_have_text(re.compile("step 24 of 98 · pinned$"))
     # what plays is not pinned
     press(page, "Play")
     expect(page).not_to_have_url(re.compile("step="))
@@ -725,7 +890,7 @@ def test_each_of_two_stages_has_its_own_pin(page: Page, address: str):
     expect(page).to_have_url(re.compile("step=1_25"))
     settled(page)
     page.reload()
-    expect(place(page, 1)).to_have_text("26 of 32, pinned")
+    expect(place(page, 1)).to_have_text(re.compile("step 26 of 32 · pinned$"))
     expect(place(page, 0)).not_to_contain_text("pinned")
 
 
@@ -805,7 +970,7 @@ def test_a_window_that_reads_nothing_can_be_pointed_at_and_pinned(page: Page, ad
     said = players(page).first.locator("output")
     page.mouse.move(*cell(page, "inputs", 0, 1, 1))
     page.mouse.click(*cell(page, "outputs", 0, 2, 1))
-    expect(said).to_contain_text("row 2, column 1: no cell is read: 0; with the bias")
+    expect(said).to_contain_text("row 2, column 1: no cell is read: 0 + bias")
     expect(page).to_have_url(re.compile("step=0_7"))
 
 
@@ -818,6 +983,381 @@ def test_what_is_too_much_to_draw_is_said(page: Page, address: str):
     dial(page, "kernel_size").fill("3")
     expect(players(page)).to_have_count(1)
     assert page.url != before
+
+
+# ------------------------------------------------------------------------------- the sum, channel by channel
+
+SUM = """(player) => ({
+  parts: [...player.querySelectorAll(".part")].map((part) => ({
+    name: part.querySelector(".name").textContent, terms: part.querySelector(".terms").textContent,
+    end: part.querySelector(".end").textContent, open: part.classList.contains("open"),
+    hue: getComputedStyle(part).borderLeftColor,
+  })),
+  total: player.querySelector(".total").textContent,
+})"""
+
+
+def number_of(text: str) -> float:
+    return float(text.replace("−", "-").strip("(= )"))
+
+
+def added_up(terms: str) -> float:
+    """Of a text like ": 3·(−2) + 0·1"."""
+    pairs = [pair.split("·") for pair in terms.removeprefix(": ").split(" + ")]
+    return sum(number_of(value) * number_of(weight) for value, weight in pairs)
+
+
+@pytest.mark.parametrize("text", ["conv~3x7x7~o2~k3~p1", "conv~3x32x32~o10~k5~p2", "conv~6x5x5~o2~k2"])
+def test_the_sum_is_written_channel_by_channel(page: Page, address: str, text: str):
+    open_page(page, address, layer=text)
+    spec, shape = layer(page)
+    small, size, _ = drawable(spec, shape)
+    picture, (weights,), (bias,) = worked_numbers(small, size)
+    assert bias is not None
+    numbers = torch.from_numpy(picture).double()[None], torch.from_numpy(weights).double()
+    # one group for each channel: what it gives alone
+    each = torch.nn.functional.conv2d(
+        numbers[0], numbers[1].reshape(-1, 1, *numbers[1].shape[2:]).reshape(
+            small.out_channels, small.in_channels, 1, *numbers[1].shape[2:]
+        ).swapaxes(0, 1).reshape(-1, 1, *numbers[1].shape[2:]),
+        padding=small.padding, groups=small.in_channels,
+    )[0].reshape(small.in_channels, small.out_channels, -1)  # fmt: skip
+    names = ["red", "green", "blue"] if spec.in_channels == 3 else [f"channel {n} of 6" for n in (1, 2, 3)]
+    press(page, "Pause")
+    positions = each.shape[-1]
+    for frame in (0, 3, positions - 1, positions, 2 * positions - 1):
+        players(page).first.get_by_label("Position").fill(str(frame))
+        at_frame(page, frame)
+        told = players(page).first.evaluate(SUM)
+        channels = each[:, frame // positions, frame % positions].tolist()
+        assert [part["name"] for part in told["parts"]] == names
+        assert [number_of(part["end"]) for part in told["parts"]] == channels
+        assert len({part["hue"] for part in told["parts"]}) == len(names)
+        for part, own in zip(told["parts"], channels, strict=True):
+            count = int(np.prod(small.kernel_size))
+            assert part["open"] or part["terms"] == f": {count} products"
+            assert not part["open"] or added_up(part["terms"]) == own
+            assert not part["open"] or part["terms"].count("·") == count
+        offset = int(bias[frame // positions])
+        said = [
+            f"{name} {own:g}" if own >= 0 else f"{name} (−{-own:g})"
+            for name, own in zip(names, channels, strict=True)
+        ]
+        said.append(f"bias {offset}" if offset >= 0 else f"bias (−{-offset})")
+        assert " ".join(told["total"].split()) == (
+            " + ".join(said) + f" = {sum(channels) + offset:g}"
+        ).replace("= -", "= −")
+
+
+def test_of_a_long_sum_the_channel_that_is_pointed_at_opens(page: Page, address: str):
+    open_page(page, address)
+    press(page, "Pause")
+    opened = lambda: [part["open"] for part in players(page).first.evaluate(SUM)["parts"]]  # noqa: E731
+    assert opened() == [True, False, False]
+    page.mouse.move(*cell(page, "inputs", 2, 4, 4))
+    assert opened() == [False, False, True]
+    page.mouse.move(*cell(page, "kernels", 1, 1, 1))
+    assert opened() == [False, True, False]
+    page.mouse.move(2, 2)
+    assert opened() == [True, False, False]
+    players(page).first.get_by_role("button", name="blue").focus()
+    page.keyboard.press("Enter")
+    assert opened() == [False, False, True]
+    page.keyboard.press("Home")
+    assert opened() == [False, False, True]
+    assert "blue" in page.evaluate("() => { let e = document.activeElement; while (e.shadowRoot?.activeElement)"
+                                   " e = e.shadowRoot.activeElement; return e.textContent }")  # fmt: skip
+
+
+# ------------------------------------------------------------------------------- own numbers
+
+OWN = """(player) => {
+  const { own, numbers } = player._player.worked;
+  return Object.fromEntries(Object.entries(own).map(([part, { values, edited }]) =>
+    [part, { values: [...values], shape: numbers[part].shape, edited }]));
+}"""
+
+
+def editor(page: Page, which: int = 0) -> Locator:
+    return players(page).nth(which).get_by_label("Number of")
+
+
+def edit(page: Page, which: int = 0) -> None:
+    players(page).nth(which).get_by_role("button", name="Edit numbers").click()
+    expect(editor(page, which)).to_be_visible()
+
+
+def note(page: Page, which: int = 0) -> Locator:
+    return players(page).nth(which).locator(".note")
+
+
+def own_numbers(page: Page) -> tuple[Any, list[Any], list[Any]]:
+    """Picture, weights and biases as they stand in the players."""
+    told = [player.evaluate(OWN) for player in players(page).all()]
+    array = lambda part: np.array(part["values"]).reshape(part["shape"]) if part else None  # noqa: E731
+    return (
+        array(told[0]["picture"]),
+        [array(each.get("weights")) for each in told],
+        [array(each.get("bias")) for each in told],
+    )
+
+
+def own_results_are_torchs(page: Page) -> None:
+    spec, shape = layer(page)
+    small, _, _ = drawable(spec, shape)
+    expected = torch_results(small, *own_numbers(page))
+    for player, planes in zip(players(page).all(), expected, strict=True):
+        values, told = computed(player, planes)
+        assert agrees(values, planes, told["reduce"])
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("conv~3x7x6~o2~k3x2~s2x1~p1~mreflect", ""),
+        ("conv~2x12~o2~k3~d3~p2~mcircular", ""),
+        ("conv~2x3x4x5~o2~k2x3x3~p0x1x1", ""),
+        ("separable~3x6x6~o4~k3~p1~mreplicate", ""),
+        ("transposed~2x3x4~o2~k3~s2~p1~q1", "scatter"),
+        ("transposed~2x3x4~o2~k3~s2~p1~q1", "equivalent"),
+        ("masked_b~1x6x7~o2~k3x5~p1x2", ""),
+        ("max_pool~2x7x7~k3~s2~p1~c1", ""),
+        ("average_pool~2x7x7~k3~s2~p1~i0~c1", ""),
+    ],
+)
+def test_whatever_is_typed_the_results_are_torchs(shared: Page, text: str, seen: str):
+    page = shared
+    go(page, layer=text, **({"seen": seen} if seen else {}))
+    follows(page)
+    edit(page)
+    expect(editor(page)).to_be_focused()
+    before = own_numbers(page)[0].ravel()
+    page.keyboard.type("-12")
+    own_results_are_torchs(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.type("4,25")
+    page.keyboard.press("Enter")
+    after = own_numbers(page)[0].ravel()
+    assert after[:2].tolist() == [-12, 4.25]
+    assert after[2:].tolist() == before[2:].tolist()
+    own_results_are_torchs(page)
+    press(page, "One less")
+    assert own_numbers(page)[0].ravel()[2] == before[2] - 1
+    for which in range(players(page).count()):
+        if which:
+            edit(page, which)
+        if own_numbers(page)[1][which] is None:
+            continue
+        player = players(page).nth(which)
+        player.locator("[data-part=weights][data-set=random]").click()
+        if player.get_by_role("button", name="Edge").is_enabled():
+            player.get_by_role("button", name="Edge").click()
+        page.mouse.click(*cell(page, "kernels", 0, 0, 0, which))
+        page.keyboard.type("7")
+        last = player.evaluate("(player) => player._player.boards.kernels.planes.length - 1")
+        page.mouse.click(*cell(page, "kernels", last, 0, 0, which))
+        expect(editor(page, which)).to_have_attribute("aria-label", re.compile("bias"))
+        page.keyboard.type("-.5")
+        _, weights, bias = own_numbers(page)
+        assert 7 in weights[which]
+        assert -0.5 in bias[which]
+        own_results_are_torchs(page)
+    press(page, "One bright pixel")
+    assert sorted(own_numbers(page)[0].ravel())[-2:] == [0, 9] or own_numbers(page)[0].shape[0] > 1
+    own_results_are_torchs(page)
+    for player in players(page).all():
+        player.get_by_role("button", name="Reset to the worked numbers").click()
+        player.get_by_role("button", name="Edit numbers").click()
+    follows(page)
+
+
+def test_own_numbers_stay_where_they_fit_and_go_with_a_sentence_where_not(page: Page, address: str):
+    open_page(page, address, layer="conv~1x6x6~o2~k3~p1")
+    edit(page)
+    page.keyboard.type("42")
+    before = page.url
+    dial(page, "stride").fill("2")
+    expect(headline(page)).to_have_text("1 × 6 × 6 → 2 × 3 × 3")
+    expect(players(page).first).to_have_attribute("data-frame", "0")
+    settled(page)
+    assert page.url != before
+    assert own_numbers(page)[0].ravel()[0] == 42
+    own_results_are_torchs(page)
+    expect(note(page)).to_have_text("These are your own numbers.")
+    dial(page, "size").fill("5")
+    expect(note(page)).to_have_text(
+        "Your picture (1×6×6) does not fit this layer’s 1×5×5: the worked numbers are back."
+    )
+    follows(page)
+    expect(players(page).first.get_by_role("button", name="Reset to the worked numbers")).to_be_hidden()
+
+
+def test_cells_are_chosen_by_hand_and_padding_leads_to_what_it_copies(page: Page, address: str):
+    open_page(page, address, layer="conv~1x5x5~o1~k3~p2~mreflect")
+    page.mouse.dblclick(*cell(page, "inputs", 0, 2, 3))
+    expect(editor(page)).to_have_attribute("aria-label", "Number of input, row 0, column 1")
+    # torch reflects: two to the left of the first column stands the third
+    page.mouse.click(*cell(page, "inputs", 0, 2, 0))
+    expect(editor(page)).to_have_attribute("aria-label", "Number of input, row 0, column 2")
+    page.keyboard.type("77")
+    shown = players(page).first.evaluate("(player) => [...player._player.inputs[0].values]")
+    ring = torch.nn.functional.pad(torch.from_numpy(own_numbers(page)[0])[None], (2, 2, 2, 2), "reflect")
+    assert shown == ring.ravel().tolist()
+    assert shown.count(77) == 3
+    page.keyboard.press("Escape")
+    assert 77 not in own_numbers(page)[0]
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowLeft")
+    expect(editor(page)).to_have_attribute("aria-label", "Number of input, row 1, column 1")
+    page.keyboard.press("Escape")
+    expect(editor(page)).to_be_hidden()
+    go(page, layer="conv~1x5x5~o1~k3~p2")
+    follows(page)
+    edit(page)
+    page.mouse.click(*cell(page, "inputs", 0, 0, 0))
+    expect(note(page)).to_have_text("This is padding, 0 by rule: it stays.")
+
+
+def test_the_keyboard_alone_changes_picture_and_kernel(page: Page, address: str):
+    open_page(page, address, layer="conv~1x4x4~o1~k2")
+    page.locator(".inputs canvas").focus()
+    page.keyboard.press("e")
+    expect(editor(page)).to_be_focused()
+    page.keyboard.type("5")
+    page.locator(".kernels canvas").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    expect(editor(page)).to_have_attribute("aria-label", "Number of input, weight of row 1, column 1")
+    page.keyboard.type("-3")
+    assert own_numbers(page)[1][0].ravel()[3] == -3
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowRight")
+    expect(editor(page)).to_have_attribute("aria-label", "Number of bias")
+    own_results_are_torchs(page)
+
+
+@pytest.mark.parametrize("text", ["abc", "1000", "--1", "1e5", "0.00001"])
+def test_what_is_no_number_is_said_and_the_number_before_comes_back(page: Page, address: str, text: str):
+    open_page(page, address, layer="conv~1x4x4~o1~k2")
+    edit(page)
+    before = own_numbers(page)[0].ravel()[0]
+    editor(page).fill(text)
+    expect(editor(page)).to_have_attribute("aria-invalid", "true")
+    editor(page).press("Enter")
+    expect(note(page)).to_contain_text(f"“{text}” is no number from −999 to 999")
+    assert own_numbers(page)[0].ravel()[0] == before
+
+
+# ------------------------------------------------------------------------------- how it looks
+
+
+def test_the_player_fits_into_the_window(browser: Browser, address: str):
+    for width, height in ((1440, 1000), (1280, 720)):
+        with visiting(browser, width=width, height=height) as page:
+            open_page(page, address)
+            area = players(page).first.bounding_box()
+            assert area
+            assert area["height"] <= 450
+            assert area["y"] + area["height"] <= height
+
+
+INKS = """(player, flag) => {
+  const { boards, inputs, ground } = player._player, { canvas, places, cell, width } = boards.inputs;
+  const plane = inputs[0], found = [], ratio = canvas.width / width, side = ratio * (cell - 1);
+  const linear = (byte) => (byte /= 255) <= 0.04045 ? byte / 12.92 : ((byte + 0.055) / 1.055) ** 2.4;
+  plane.flags.forEach((each, at) => {
+    if (each !== flag) return;
+    const [row, column] = [Math.floor(at / plane.columns), at % plane.columns], bright = [];
+    const [x, y] = [places[0].left + column * cell, places[0].top + row * cell];
+    const { data } = ground.getContext("2d").getImageData(ratio * x, ratio * y, side, side);
+    for (let i = 0; i < data.length; i += 4)
+      bright.push(0.2126 * linear(data[i]) + 0.7152 * linear(data[i + 1]) + 0.0722 * linear(data[i + 2]));
+    bright.sort((a, b) => a - b);
+    found.push([bright[0], bright[bright.length >> 1], bright.at(-1)]);
+  });
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_numbers_of_the_padding_can_be_read_and_the_padding_is_told_from_the_picture(
+    browser: Browser, address: str, dark: bool
+):
+    with visiting(browser, dark=dark) as page:
+        open_page(page, address, layer="conv~1x5x5~o1~k3~p1")
+        padding = np.array(players(page).first.evaluate(INKS, 1))
+        # ink is the far end of the scale: dark on light, light on dark; the cell is in its middle and at the other end
+        ink = padding[:, 2 if dark else 0]
+        for ground in (padding[:, 1], padding[:, 0 if dark else 2]):
+            light, deep = np.maximum(ink, ground), np.minimum(ink, ground)
+            assert ((light + 0.05) / (deep + 0.05)).min() >= 4.5
+        colours = players(page).first.evaluate("(player) => player._player.paper")
+        assert colours["padding"] != colours["stripes"]
+        red, _, blue = map(int, re.findall(r"\d+", colours["padding"]))
+        assert blue - red > 8, "the picture's cells are grey"
+
+
+def test_no_number_leaves_its_cell(page: Page, address: str):
+    open_page(page, address, layer="max_pool~4x7x7~k3~s2~p1")
+    edit(page)
+    page.keyboard.type("-888.88")
+    # one pixel between cells is bare
+    painted = players(page).first.evaluate(
+        """(player) => {
+          const { ground, boards, inputs } = player._player, { places, cell } = boards.inputs;
+          const { rows, columns } = inputs[0];
+          const context = ground.getContext("2d");
+          let painted = 0;
+          for (const { left, top } of places.slice(0, 1)) for (let column = 1; column <= columns; column++) {
+            const { data } = context.getImageData(left + column * cell - 1, top, 1, rows * cell);
+            for (let i = 3; i < data.length; i += 4) painted += data[i] > 0;
+          }
+          return painted;
+        }"""
+    )
+    assert painted == 0
+
+
+def test_what_was_made_smaller_is_said_at_the_player(page: Page, address: str):
+    open_page(page, address, layer="max_pool~4x7x7~k3~s2~p1")
+    expect(players(page).first.locator(".head")).to_contain_text(
+        "Drawn smaller than your layer: 3 of 4 channels."
+    )
+    labels = players(page).first.evaluate("(player) => player._player.inputs.map(({ label }) => label)")
+    assert labels == ["channel 1 of 4", "channel 2 of 4", "channel 3 of 4"]
+
+
+def test_the_lecture_hall_gets_a_full_screen_and_keys_are_explained(page: Page, address: str):
+    open_page(page, address)
+    side = lambda: players(page).first.evaluate("(player) => player._player.boards.inputs.cell")  # noqa: E731
+    before = side()
+    players(page).first.get_by_role("button", name="Full screen").click()
+    page.wait_for_function("() => document.fullscreenElement !== null")
+    page.wait_for_timeout(300)
+    assert side() >= 1.5 * before
+    page.keyboard.press("?")
+    expect(players(page).first.get_by_text("play or pause")).to_be_visible()
+    page.keyboard.press("f")
+    page.wait_for_function("() => document.fullscreenElement === null")
+    page.wait_for_timeout(300)
+    assert side() == before
+
+
+def test_a_finger_gets_larger_cells_and_can_change_a_number(browser: Browser, address: str):
+    context = browser.new_context(viewport={"width": 820, "height": 1180}, has_touch=True, is_mobile=True)
+    try:
+        with listening(context.new_page()) as page:
+            open_page(page, address, layer="conv~1x6x6~o1~k3~p1")
+            assert players(page).first.evaluate("(player) => player._player.boards.inputs.cell") >= 22
+            players(page).first.get_by_role("button", name="Edit numbers").tap()
+            page.touchscreen.tap(*cell(page, "inputs", 0, 3, 3))
+            before = own_numbers(page)[0][0, 2, 2]
+            players(page).first.get_by_role("button", name="One more").tap()
+            assert own_numbers(page)[0][0, 2, 2] == before + 1
+            own_results_are_torchs(page)
+    finally:
+        context.close()
 
 
 # ------------------------------------------------------------------------------- what is never read
@@ -862,16 +1402,15 @@ def test_what_no_window_reads_is_counted_and_hatched(shared: Page, text: str):
     go(page, layer=text)
     spec, shape = follows(page)
     assert (spec, shape) == read_layer(text)
-    captions = page.locator(".st-key-view").get_by_test_id("stCaptionContainer").all_inner_texts()
+    notes = answer(page).locator(".note").all_inner_texts()
     seen = met(spec, shape)
     names = {1: ["Positions"], 2: ["Rows", "Columns"], 3: ["Slices", "Rows", "Columns"]}[spec.dimensions]
-    together = [caption for caption in captions if caption.startswith(f"{' and '.join(names).capitalize()}.")]
     for axis, name in enumerate(names):
         unread = int((~seen.any(axis=tuple(each for each in range(seen.ndim) if each != axis))).sum())
-        said = together or [caption for caption in captions if caption.startswith(f"{name}.")]
-        assert len(said) == 1
-        wanted = rf" {unread} [a-z]+ " if unread else " Every [a-z]+ is read"
-        assert re.search(wanted, said[0]), f"{unread} {name} are not read, but: {said[0]}"
+        (said,) = [note for note in notes if name.lower() in note.partition(":")[0].lower()]
+        one = name[:-1].lower()
+        wanted = rf"\b{unread} {one}s? " if unread else rf"[Ee]very {one}\b.* is read"
+        assert re.search(wanted, said), f"{unread} {name} are not read, but: {said}"
 
     small, size, _ = drawable(spec, shape)
     drawn = met(small, size)
@@ -946,3 +1485,103 @@ def test_axe_finds_nothing_serious_and_nothing_is_cut_off(
             assert area
             assert area["x"] >= 0
             assert area["x"] + area["width"] <= width
+
+
+# ------------------------------------------------------------------------------------- the panels
+
+
+def open_panel(page: Page, address: str, panel: str, **choices: str) -> Page:
+    open_page(page, address, about=panel, **choices)
+    return at_rest(page)
+
+
+def test_what_is_half_typed_is_no_answer_and_a_second_try_is_there(page: Page, address: str):
+    open_panel(page, address, "practice", seed="3", level="2")
+    answer = page.get_by_role("textbox", name="Your answer")
+    answer.fill("1×2")
+    page.get_by_text("Work it out").click()
+    settled(page)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    answer.fill("hello")
+    answer.press("Enter")
+    expect(page.get_by_text("three numbers, channels × rows × columns, such as 10×28×28")).to_be_visible()
+    answer.fill("1×2×3")
+    answer.press("Enter")
+    expect(page.get_by_text("One more try")).to_be_visible()
+    second = page.get_by_role("textbox", name="Your second answer")
+    second.fill("24×15×15")  # max pooling of 3×3 at stride 2 on 24×32×32
+    second.press("Enter")
+    expect(page.get_by_text("24×15×15 is right. On the second try")).to_be_visible()
+    expect(page.get_by_text("The answer is 24×15×15.")).to_be_visible()
+
+
+def test_the_sheet_with_its_key_opens_from_the_file_alone(page: Page, address: str, tmp_path: Path):
+    open_panel(page, address, "practice", seed="3", level="2")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Sheet with the key").click()
+    file = tmp_path / "sheet.html"
+    download.value.save_as(file)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri())
+    assert asked == [file.as_uri()]
+    expect(page.get_by_role("heading", name="Answer key")).to_be_visible()
+    assert page.locator(".room").count() == 10
+    page.emulate_media(media="print")
+    assert page.locator(".key").evaluate("section => getComputedStyle(section).breakBefore") == "page"
+    words = page.locator(".key > ol > li").first.inner_text()
+    assert words.startswith("24×15×15")
+    assert "⌊29/2⌋ + 1" in words
+
+
+def test_a_window_is_taken_by_a_click_and_by_keys(page: Page, address: str):
+    open_panel(page, address, "solve", layer="conv~3x32x32~o6~k3", to="28")
+    page.get_by_text("K 7 · S 1 · P 1 · D 1").click()
+    expect(page).to_have_url(re.compile("k7~p1"))
+    expect(headline(page)).to_have_text("3 × 32 × 32 → 6 × 28 × 28")
+    settled(page)
+    windows = page.get_by_role("radiogroup", name="Click one")
+    windows.get_by_role("radio").nth(1).focus()
+    page.keyboard.press("ArrowUp")
+    expect(page).to_have_url(re.compile("k5(&|$)"))
+
+
+def test_lines_of_torch_are_pasted_and_a_missing_bracket_is_named(page: Page, address: str):
+    open_panel(page, address, "field", stack="c3-c3")
+    typed = page.get_by_role("textbox", name="Or type a stack")
+    typed.fill("")
+    typed.press("Enter")
+    expect(page.get_by_text("No layer yet")).to_be_visible()
+    page.get_by_text("Paste lines of torch").click()
+    lines = page.get_by_role("textbox", name="Layers, an nn.Sequential")
+    lines.fill("nn.Conv2d(3, 8, 3),\nnn.Conv2d(8, 8, 3\nnn.Flatten()")
+    page.get_by_role("button", name="Read them").click()
+    expect(
+        page.get_by_text(re.compile("Line 2:.* a “\\)” is missing in “nn.Conv2d\\(8, 8, 3”"))
+    ).to_be_visible()
+    lines.fill("nn.Conv2d(3, 8, 3),\nnn.Conv2d(8, 8, 3),\nnn.Flatten()")
+    page.get_by_role("button", name="Read them").click()
+    expect(page.get_by_text("The stack ends at Flatten in line 3")).to_be_visible()
+    expect(page.get_by_text("5×5 pixels")).to_be_visible()
+    assert query(page)["stack"] == "c3-c3"
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 800])
+def test_axe_finds_nothing_serious_in_the_panels_and_nothing_is_cut_off(
+    browser: Browser, address: str, dark: bool, width: int
+):
+    links = (
+        {"about": "field", "picture": "coffee"},
+        {"about": "field", "stack": "net.efficientnet_b0"},
+        {"about": "solve", "to": "16"},
+        {"about": "examples", "example": "alexnet"},
+        {"about": "practice", "level": "3"},
+    )
+    with visiting(browser, width=width, dark=dark) as page, listening(page):
+        for choices in links:
+            open_panel(page, address, choices["about"], **{k: v for k, v in choices.items() if k != "about"})
+            found = Axe().run(page).response["violations"]
+            ours = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+            assert not ours, [(rule["id"], [node["html"][:160] for node in rule["nodes"]]) for rule in ours]
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

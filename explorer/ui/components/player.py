@@ -1,4 +1,4 @@
-"""A window that slides over small grids of numbers; every number is Python's, the pace is the visitor's."""
+"""A window that slides over small grids of numbers: worked ones, or the visitor's own; the pace is the visitor's."""
 
 from __future__ import annotations
 
@@ -7,27 +7,60 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
+from numpy.typing import NDArray
 
 from explorer.figures.signed import encoded_tables
 from explorer.ui.components import register
 
-_mount = register("player", "_paint")
+_mount = register("player", "_paint", "_worked")
 _TABLES: Final = encoded_tables()
 
 
 @dataclass(frozen=True)
 class Words:
-    """What is said beside the names of input, kernel and output: sizes."""
+    """What is said beside the names of input, kernel and output: sizes; and how the drawing differs from the layer."""
 
     input: str = ""
     kernel: str = ""
     output: str = ""
+    cut: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """What the visitor may change: the indices in the animation's planes point into these.
+
+    Attributes:
+        picture: (channels, *sizes), without padding.
+        weights, bias: as torch keeps them; None without.
+        stage: which of a layer's animations it is: after the first, the picture is what the one before makes of it.
+    """
+
+    picture: NDArray[Any]
+    weights: NDArray[Any] | None = None
+    bias: NDArray[Any] | None = None
+    stage: int = 0
+
+    def __post_init__(self) -> None:
+        if self.stage < 0:
+            raise ValueError(f"The stage is {self.stage}, but the first one is 0.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Each as its shape and its flattened values."""
+        arrays = {"picture": self.picture, "weights": self.weights, "bias": self.bias}
+        return {
+            name: {"shape": list(array.shape), "values": array.ravel().tolist()}
+            for name, array in arrays.items()
+            if array is not None
+        }
 
 
 def player(
     name: str,
     animation: Mapping[str, Any],
     words: Words,
+    numbers: Numbers,
+    identity: str,
     unread: Sequence[bool],
     at: int | None,
     on_pin: Callable[[int | None], None],
@@ -38,6 +71,8 @@ def player(
         name: key of the instance.
         animation: `explorer.animation.to_json` of what is to be played.
         words: sizes, as they are to be written.
+        numbers: the worked ones that the animation was made of.
+        identity: what all of this follows from: while it stays, nothing is read anew.
         unread: for each cell of a channel, padding apart, slice by slice and row by row, whether nothing reads it;
             empty where there is none such.
         at: the step that is pinned; None: it plays.
@@ -54,6 +89,9 @@ def player(
         data={
             "animation": animation,
             "words": vars(words),
+            "numbers": numbers.to_json(),
+            "stage": numbers.stage,
+            "identity": identity,
             "unread": list(unread),
             "at": at,
             "tables": _TABLES,

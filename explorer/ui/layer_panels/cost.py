@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Final
 
 import streamlit as st
@@ -18,20 +19,25 @@ from explorer.worked_examples import chain, written
 def cost(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
     """The panel."""
     price = costs(spec, shape, batch, dtype)
-    mebibytes = " and ".join(
-        f"{bytes_of.value / 2**20:,.3g} MiB of {what}"
+    binary = " and ".join(
+        f"{in_1024s(int(bytes_of.value))} of {what}"
         for what, bytes_of in (("output", price.output_bytes), ("weights", price.weight_bytes))
     )
-    st.markdown(
+    parts = [
         "**What it costs**: parameters once, MACs and numbers for each picture.",
-        help="A MAC is a multiply-add: one product, added to a sum. FLOPs count both, so FLOPs = 2 × MACs. As papers "
-        "do, biases and pooling are left out. MB are 10⁶ bytes; in MiB, 2²⁰ bytes, this layer has "
-        f"{mebibytes}.",
-    )
-    st.markdown(_table(spec, price, batch, dtype))
-    st.markdown("\n\n".join(_notes(spec, price)))
-    for rival in rivals(spec):
-        _beside(spec, shape, rival)
+        _table(spec, price, batch, dtype),
+        ":small[A MAC is a multiply-add: one product, added to a sum. FLOPs count both, so FLOPs = 2 × MACs. As papers "
+        "do, biases and pooling are left out. k, M, G are 10³, 10⁶, 10⁹; in steps of "
+        f"1,024 instead, this layer has {binary}.]",
+        *_notes(spec, price),
+        *(part for rival in rivals(spec) for part in _beside(spec, shape, rival)),
+    ]
+    if spec.kind == "separable":
+        parts.append(
+            "**The saving** over the filters and the size of the kernel: close to K² where there are many filters."
+        )
+    # one element: the panel follows the hand, and each element costs the browser a millisecond
+    st.markdown("\n\n".join(parts))
     if spec.kind == "separable":
         _saving(spec)
 
@@ -70,6 +76,18 @@ def memory(count: int) -> str:
     return f"{text}B" if _NO_BREAK in text else f"{text}{_NO_BREAK}B"
 
 
+def in_1024s(count: int) -> str:
+    """Bytes with a binary prefix.
+
+    >>> in_1024s(512), in_1024s(2_000), in_1024s(67_108_864)
+    ('512 B', '1.95 KiB', '64 MiB')
+    """
+    number, steps = float(count), 0
+    while number >= 1024 and steps < 4:
+        number, steps = number / 1024, steps + 1
+    return f"{number:,.4g} {('', 'Ki', 'Mi', 'Gi', 'Ti')[steps]}B"
+
+
 def times(ratio: float) -> str:
     """How many times, for reading.
 
@@ -88,9 +106,9 @@ def _table(spec: LayerSpec, price: Costs, batch: int, dtype: str) -> str:
     rows = [
         ("Parameters", price.parameters, short),
         *([("of them not masked", price.live_parameters, short)] if masked else []),
-        ("MACs", price.macs, short),
+        ("MACs, multiply-adds", price.macs, short),
         *([("of them not masked", price.live_macs, short)] if masked else []),
-        ("FLOPs", price.flops, short),
+        ("FLOPs, 2 × MACs", price.flops, short),
         ("Numbers that come out", price.activations, short),
         (f"Bytes of the output, {pictures}, {dtype}", price.output_bytes, memory),
         (f"Bytes of the parameters, {dtype}", price.weight_bytes, memory),
@@ -224,34 +242,41 @@ def _against_standard(spec: LayerSpec) -> str:
     )
 
 
-def _beside(spec: LayerSpec, shape: Sizes, rival: Rival) -> None:
-    """The layer and its rival: parameters and MACs of both, and the ratio."""
+def _beside(spec: LayerSpec, shape: Sizes, rival: Rival) -> tuple[str, str]:
+    """What the layer and its rival have in common; parameters and MACs of both, and the ratio."""
     this, other = ((_total(stack, shape)) for stack in ((spec,), rival.stack))
-    st.markdown(rival.sentence)
     rows = [
-        f"| {name} | **{parameters.value:,}** | {breakable(parameters.terms)} | **{macs.value:,}** |"
+        f"| {name} | **{parameters.value:,}** | {breakable(parameters.terms)} | **{macs.value:,}** | "
+        f"{breakable(macs.terms)} |"
         for name, (parameters, macs) in (("this layer", this), (rival.name, other))
     ]
     shares = [there.value / here.value for here, there in zip(this, other, strict=True)]
-    rows.append(f"| times as much | {times(shares[0])} | | {times(shares[1])} |")
-    st.markdown("\n".join(["| layer | parameters | as a product | MACs |", "|:--|--:|:--|--:|", *rows]))
+    rows.append(f"| times as much | {times(shares[0])} | | {times(shares[1])} | |")
+    head = "| layer | parameters | as a product | MACs | as a product |"
+    return rival.sentence, "\n".join([head, "|:--|--:|:--|--:|:--|", *rows])
 
 
 def _total(stack: Sequence[LayerSpec], shape: Sizes) -> tuple[Product, Product]:
     """Parameters and MACs of layers, one on another."""
     each = [costs(*layer) for layer in chain(stack, shape)]
-    parameters, macs = [one.parameters for one in each], [one.macs for one in each]
-    return (
-        Product(" + ".join(one.terms for one in parameters), sum(one.value for one in parameters)),
-        Product(" + ".join(one.terms for one in macs), sum(one.value for one in macs)),
-    )
+    return summed([one.parameters for one in each]), summed([one.macs for one in each])
+
+
+def summed(products: Sequence[Product]) -> Product:
+    """A sum of products; those that are alike and follow each other are written once.
+
+    >>> str(summed([Product("3×3×64", 576)] * 2)), str(summed([Product("2×3 + 1", 7), Product("4×5", 20)]))
+    ('2×(3×3×64) = 1,152', '2×3 + 1 + 4×5 = 27')
+    """
+    terms = []
+    for text, alike in groupby(products, key=lambda one: one.terms):
+        count = len(list(alike))
+        terms.append(f"{count}×({text})" if count > 1 else text)
+    return Product(" + ".join(terms), sum(one.value for one in products))
 
 
 def _saving(spec: LayerSpec) -> None:
     saved = separable_saving(spec.kernel_size, spec.out_channels)
-    st.markdown(
-        "**The saving** over the filters and the size of the kernel: close to K² where there are many filters."
-    )
     st.plotly_chart(
         saving_chart(spec.kernel_size, spec.out_channels, st.context.theme.type == "dark"),
         config={"displayModeBar": False},

@@ -14,7 +14,7 @@ from explorer.layer_costs import Product, costs
 from explorer.layers import ADAPTIVE, KINDS, LayerSpec, Sizes, output_shape
 from explorer.ui import layer_controls, link
 from explorer.ui.layer_panels.cost import breakable
-from explorer.worked_examples import EXAMPLES, MEASURES, Claim, Example, Layers, chain, check, written
+from explorer.worked_examples import EXAMPLES, MEASURES, Claim, Example, Layers, chain, check, digits, written
 
 VERDICTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -22,7 +22,7 @@ VERDICTS: Final[Mapping[str, str]] = MappingProxyType(
         "rounded": "≈ **rounded**",
         "cut": "≈ **cut off**, not rounded",
         "wrong": "✗ **not right**",
-        "not given": "**no number given**",
+        "not given": "**ours alone**: the course gives no number",
     }
 )
 """What a course's number is worth, in words."""
@@ -33,7 +33,11 @@ _FEW: Final = 3
 def examples(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
     """The panel."""
     example = _chosen()
-    st.markdown(f"**{plain(example.title)}** ({plain(example.course)}). {example.sentence}")
+    counts = any(claim.what == "macs" for claim in example.claims)
+    st.markdown(
+        f"**{plain(example.title)}** ({plain(example.course)}). {example.sentence}",
+        help="A MAC is a multiply-add: one product, added to a sum." if counts else None,
+    )
     _layers(example, spec, shape)
     rows = [_row(example, claim) for claim in example.claims]
     st.markdown("\n".join(["| what | the course | we count | verdict |", "|:--|--:|:--|:--|", *rows]))
@@ -114,12 +118,27 @@ def _row(example: Example, claim: Claim) -> str:
     found = check(example, claim)
     stated = "–" if claim.stated is None else written(claim.stated)
     product, number = working(example, claim), f"**{written(found.ours)}**"
+    if product == written(found.ours):
+        product = ""
     if claim.what == "output":
         counted = f"{number}, rows {product}"
     else:
         counted = f"{breakable(product)} = {number}" if product else number
-    verdict = " ".join(filter(None, (f"{VERDICTS[found.verdict]}.", claim.note)))
+    verdict = " ".join(filter(None, (f"{VERDICTS[found.verdict]}{_how(claim, found.verdict)}.", claim.note)))
     return f"| {_about(example, claim)} | {stated} | {counted} | {verdict} |"
+
+
+def _how(claim: Claim, verdict: str) -> str:
+    """How a number is rounded.
+
+    >>> _how(Claim("parameters", 922e6), "rounded"), _how(Claim("macs", "8–9"), "rounded")
+    (' to 3 digits', ' to a range')
+    """
+    if verdict != "rounded" or isinstance(claim.stated, tuple) or claim.stated is None:
+        return ""
+    if isinstance(claim.stated, str):
+        return " to a range"
+    return f" to {(places := digits(claim.stated))} digit{'s' * (places > 1)}"
 
 
 def _about(example: Example, claim: Claim) -> str:
@@ -127,16 +146,24 @@ def _about(example: Example, claim: Claim) -> str:
 
     >>> vgg = EXAMPLES["three-3x3"]
     >>> _about(vgg, vgg.claims[3]), _about(vgg, vgg.claims[4])
-    ('parameters, beside it', 'parameters, as a share')
+    ('parameters, convolution 7×7 beside it', 'parameters, as a share of those beside it')
     """
     title = MEASURES[claim.what].title
     if claim.layer is not None:
-        title += f", layers 1 to {claim.layer + 1}" if _is_field(claim) else f", layer {claim.layer + 1}"
+        several = _is_field(claim) and claim.layer
+        title += f", layers 1 to {claim.layer + 1}" if several else f", layer {claim.layer + 1}"
+    beside = "beside it"
+    if len(example.beside) == 1:
+        (other,) = example.beside
+        beside = f"{KINDS[other.kind].title.lower()} {written(other.kernel_size)} beside it"
     return (
         title
-        + {"beside": ", beside it", "share": ", as a share", "saving": ", times as many", "stack": ""}[
-            claim.of
-        ]
+        + {
+            "beside": f", {beside}",
+            "share": ", as a share of those beside it",
+            "saving": ", how many times as many beside it",
+            "stack": "",
+        }[claim.of]
     )
 
 
@@ -178,9 +205,9 @@ def _working(layers: Layers, what: str) -> str:
     if what == "macs":
         return _sum([costs(*layer).macs for layer in layers])
     if what in ("output", "side"):
-        return _rows(spec, shape[1])
+        return working_along(spec, shape[1])
     if what == "change":
-        return f"{_rows(spec, shape[1])} − {shape[1]:,}"
+        return f"{working_along(spec, shape[1])} − {shape[1]:,}"
     if what == "receptive field":
         jumps = [math.prod(below.stride[0] for below, _ in layers[:place]) for place in range(len(layers))]
         reach = (f"{layer.extent[0] - 1}·{jump}" for (layer, _), jump in zip(layers, jumps, strict=True))
@@ -196,17 +223,17 @@ def _working(layers: Layers, what: str) -> str:
     }[what]
 
 
-def _rows(spec: LayerSpec, size: int) -> str:
-    """How many rows come out of so many, with the values put in.
+def working_along(spec: LayerSpec, size: int, axis: int = 0) -> str:
+    """How many rows come out of so many, with the values put in; likewise along the other axes.
 
-    >>> _rows(LayerSpec(kernel_size=11, stride=4), 227), _rows(LayerSpec("transposed", stride=2), 2)
+    >>> working_along(LayerSpec(kernel_size=11, stride=4), 227), working_along(LayerSpec("transposed", stride=2), 2)
     ('⌊(227 + 2·0 − 11)/4⌋ + 1', '(2 − 1)·2 − 2·0 + 3 + 0')
     """
-    extent, stride, (before, after) = spec.extent[0], spec.stride[0], spec.margins[0]
+    extent, stride, (before, after) = spec.extent[axis], spec.stride[axis], spec.margins[axis]
     if spec.kind in ADAPTIVE:
-        return str(spec.output_size[0])
+        return str(spec.output_size[axis])
     if spec.kind == "transposed":
-        return f"({size:,} − 1)·{stride} − 2·{before} + {extent} + {spec.output_padding[0]}"
+        return f"({size:,} − 1)·{stride} − 2·{before} + {extent} + {spec.output_padding[axis]}"
     padding = f"2·{before}" if before == after else str(before + after)
     return f"⌊({size:,} + {padding} − {extent})/{stride}⌋ + 1"
 

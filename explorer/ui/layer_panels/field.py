@@ -11,15 +11,17 @@ import streamlit as st
 from explorer.convolution import Pair
 from explorer.effective_field import EffectiveField
 from explorer.errors import ExplorerError, ShapeError
-from explorer.figures.fields import field_on_map, field_on_photo
+from explorer.figures.fields import crop_on_photo, field_on_map, field_on_photo
 from explorer.figures.pictures import png
 from explorer.images import Photo, plain
 from explorer.layers import LayerSpec, Sizes
 from explorer.models import DEFAULT_MODEL, NetworkInput, card
+from explorer.preprocessing import CropBox
 from explorer.receptive_field import CLASSICS, Row, Step, regions, table
 from explorer.ui import cache, controls, link
 from explorer.ui.components.dials import Dial, dials
 from explorer.ui.kernel_panels.pictures import Figure, figures
+from explorer.ui.layer_panels.stack_code import LONGEST, Read, is_code, read_lines
 from explorer.ui.layer_panels.stacks import (
     EMPTY,
     MOST,
@@ -38,9 +40,12 @@ SMALLEST, LARGEST = 8, 600
 """Limits of the picture's side in pixels."""
 
 _OWN: Final = "net.lite0"
-_TYPED, _TROUBLE = "typed stack", "trouble with a stack"
+_TYPED, _TROUBLE, _NOTES = "typed stack", "trouble with a stack", "notes on a stack"
+_PASTED, _REFUSED = "pasted stack", "trouble with a pasted stack"
 _NO_BREAK: Final = "\u00a0"
 _HANG_ON_STACK: Final = ("depth", "unit")
+_WHOLE: Final = 150
+"""Long side of the whole picture in small, in pixels of the page."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,10 @@ def field(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
             photo = controls.photo()
     stack = _stack(key)
     if not stack.rows:
-        st.info("No layer yet: a unit is a pixel, and sees itself.")
+        st.info(
+            "No layer yet: a unit is a pixel, and sees itself. Start from a known network, type or paste layers, or "
+            "add the layer above."
+        )
         return
     depth = link.read_number("depth", len(stack.rows), 1, len(stack.rows))
     row = stack.rows[depth - 1]
@@ -78,12 +86,12 @@ def field(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
         _pick_layer(stack, depth)
         unit = _unit(row.output)
         _turn(stack, row.output, unit)
-        with_heat = _toggle()
+        with_heat = _toggle(bool(stack.steps) or stack.key == _OWN)
     square, effect = _picture(photo, stack), None
     with place:
         if with_heat:
             effect = _effect(stack, photo, square, depth, unit)
-        _draw(square, row, unit, effect)
+        _draw(photo, _crop(photo, stack), square, row, unit, effect)
     with words:
         _say(row, unit, stack)
         if effect:
@@ -156,21 +164,27 @@ def _choose(key: str, spec: LayerSpec) -> None:
         on_change=lambda: _take(st.session_state[name] or EMPTY),
         placeholder="Your own stack",
         filter_mode="contains",
+        help="One path: the longest chain of layers of a network, to be changed layer by layer. Whole network: all of "
+        "its branches are followed; a unit's box is the one around all paths that lead to it.",
     )
     steps, side = None if key in NETWORKS else steps_of(key), _side(key)
     trouble = st.session_state.pop(_TROUBLE, None)
     if not trouble:
-        st.session_state[_TYPED] = "" if steps is None else write_stack(steps)
+        st.session_state[_TYPED] = "" if not steps else write_stack(steps)
     typed.text_input(
         "Or type a stack",
         key=_TYPED,
         on_change=lambda: _try(st.session_state[_TYPED], side),
-        placeholder="c3p1-c3p1-p2",
+        placeholder="c3p1-p2, or torch",
         help="Layers with hyphens between: c3 is a convolution of 3×3, p2 a max pooling of 2×2, a2 an average; then s "
-        "stride, p padding, d dilation: c7s2p3-p3s2p1, c3x5, c3psame, c3d2. Without s a pooling steps by its window.",
+        "stride, p padding, d dilation: c7s2p3-p3s2p1, c3x5, c3psame, c3d2. Without s a pooling steps by its window. "
+        "Layers of torch are read too. An empty field clears the stack.",
     )
     if trouble:
         st.error(plain(trouble), icon=":material/error:")
+    for note in st.session_state.pop(_NOTES, ()):
+        st.info(plain(note), icon=":material/info:")
+    _paste(side)
     above, why = _layer_above(spec)
     with st.container(horizontal=True):
         st.button(
@@ -189,23 +203,61 @@ def _choose(key: str, spec: LayerSpec) -> None:
         st.button("Clear", icon=":material/clear_all:", disabled=steps == (), on_click=lambda: _take(EMPTY))
 
 
+def _paste(side: int) -> None:
+    """Lines of torch, as they stand in a file: a refused one keeps them, and names its line."""
+    pasted, refused = st.session_state.get(_PASTED, ""), st.session_state.get(_REFUSED, ("", ""))
+    with st.expander("Paste lines of torch", icon=":material/code:", expanded=bool(pasted)):
+        with st.form("paste a stack", border=False):
+            st.text_area(
+                "Layers, an nn.Sequential, or a printed network without branches",
+                key=_PASTED,
+                height=150,
+                max_chars=LONGEST,
+                placeholder="nn.Conv2d(3, 64, 3, padding=1),\nnn.ReLU(),\nnn.MaxPool2d(2),",
+            )
+            st.form_submit_button("Read them", on_click=lambda: _read_pasted(side))
+        if refused[1] and refused[0] == pasted:  # for as long as they stand there
+            st.error(plain(refused[1]), icon=":material/error:")
+
+
+def _read_pasted(side: int) -> None:
+    text = st.session_state[_PASTED]
+    st.session_state.pop(_REFUSED, None)
+    if not text.strip():
+        st.session_state[_REFUSED] = (
+            text,
+            "Nothing stands there yet; a line such as nn.Conv2d(3, 64, 3) would.",
+        )
+        return
+    try:
+        read = read_lines(text)
+        _take(write_stack(read_stack(write_stack(read.steps))), side)
+    except ExplorerError as error:
+        st.session_state[_REFUSED] = text, str(error)
+    else:
+        st.session_state[_NOTES] = read.notes
+
+
 def _layer_above(spec: LayerSpec) -> tuple[tuple[Step, ...] | None, str]:
     """The page's layer as a step, and what has to be said of it."""
     try:
         above = field_steps([spec])
     except ShapeError as error:
         return None, str(error).replace("Layer 1", "The layer above")
-    return above, f"It adds {write_stack(above)}; a stack has at most {MOST} layers."
+    rounded = " It rounds up (ceil_mode); maps here are rounded down." if spec.ceil_mode else ""
+    return above, f"It adds {write_stack(above)}; a stack has at most {MOST} layers.{rounded}"
 
 
 def _try(text: str, side: int) -> None:
-    """Take a text if it can be read; else say why not, and leave what was."""
-    if not text.strip():
-        return
+    """Take a text if it can be read, nothing as no layer; else say why not, and leave what was."""
     try:
-        _take(write_stack(read_stack(text)), side)
+        read = read_lines(text) if is_code(text) else Read(read_stack(text) if text.strip() else ())
+        # as it is written in the link it must be readable too
+        _take(write_stack(read_stack(write_stack(read.steps))), side)
     except ExplorerError as error:
         st.session_state[_TROUBLE] = str(error)
+    else:
+        st.session_state[_NOTES] = read.notes
 
 
 # Which unit ------------------------------------------------------------------------------------------
@@ -275,13 +327,19 @@ def _side_dial(side: int) -> None:
     dials("side dial", [Dial("square", "Picture, each side", SMALLEST, LARGEST, 1, side, "px")], turn)
 
 
-def _toggle() -> bool:
+def _toggle(weights: bool) -> bool:
+    """Whether to show what the unit uses, where there are weights to ask."""
     name = "field heat"
-    st.session_state[name] = bool(link.read_number("uses", 1, 0, 1))
+    st.session_state[name] = weights and bool(link.read_number("uses", 1, 0, 1))
     return st.toggle(
         "Heat: what it uses",
         key=name,
         on_change=lambda: link.choose("uses", str(int(st.session_state[name]))),
+        disabled=not weights,
+        help=None
+        if weights
+        else "The gradient needs weights: it is shown for stacks of one path, with random ones, and for "
+        "EfficientNet-Lite0, whose weights are installed.",
     )
 
 
@@ -295,6 +353,14 @@ def _picture(photo: Photo, stack: Stack) -> Photo:
     return cache.exact_square(photo, stack.side)
 
 
+def _crop(photo: Photo, stack: Stack) -> CropBox:
+    """The part of the photo that this picture is made of."""
+    if stack.key == _OWN:
+        return NetworkInput(card(DEFAULT_MODEL), photo).box
+    side = min(photo.height, photo.width)
+    return CropBox((photo.height - side) // 2, (photo.width - side) // 2, side, side)
+
+
 def _effect(stack: Stack, photo: Photo, square: Photo, depth: int, unit: Pair) -> EffectiveField | None:
     """What counts of the field, where weights are at hand; else a sentence."""
     row = stack.rows[depth - 1]
@@ -302,34 +368,57 @@ def _effect(stack: Stack, photo: Photo, square: Photo, depth: int, unit: Pair) -
         with st.spinner("Following the gradient …"):
             if stack.steps:
                 return cache.stack_effect(square, stack.steps[:depth], unit)
-            if stack.key == _OWN:
-                return cache.network_effect(
-                    NetworkInput(card(DEFAULT_MODEL), photo), row.name, unit, row.field
-                )
+            return cache.network_effect(NetworkInput(card(DEFAULT_MODEL), photo), row.name, unit, row.field)
     except ShapeError as error:
         st.info(plain(str(error)), icon=":material/info:")
         return None
-    st.caption(
-        "The gradient needs weights: it is shown for stacks, with random ones, and for EfficientNet-Lite0."
-    )
-    return None
 
 
-def _draw(square: Photo, row: Row, unit: Pair, effect: EffectiveField | None) -> None:
+def _draw(
+    photo: Photo, crop: CropBox, square: Photo, row: Row, unit: Pair, effect: EffectiveField | None
+) -> None:
+    """The square that is read with the unit's box, and where it was cut out, the whole picture beside it."""
     dark = st.context.theme.type == "dark"
     region = row.field.region(unit)
     image = field_on_photo(square.pixels, region, effect.heat if effect else None, dark)
-    figures(
-        [
+    shown = [
+        Figure(
+            png(image),
+            f"What unit ({unit[0]}, {unit[1]}) of {row.name} sees",
+            prepared(photo, crop, square) + ("; brighter pixels change it more" if effect else ""),
+            f"The picture with a box around rows {_span(region[0])} and columns {_span(region[1])}",
+            image.shape[1],
+        )
+    ]
+    if crop.height * crop.width < 0.995 * photo.height * photo.width:
+        whole = crop_on_photo(photo.pixels, crop, region, (square.height, square.width), dark, 2 * _WHOLE)
+        shown.append(
             Figure(
-                png(image),
-                f"What unit ({unit[0]}, {unit[1]}) of {row.name} sees",
-                f"of a picture of {square.width}×{square.height}"
-                + ("; brighter pixels change it more" if effect else ""),
-                f"The picture with a box around rows {_span(region[0])} and columns {_span(region[1])}",
-                image.shape[1],
+                png(whole),
+                "Of your whole picture",
+                "what is faded is cut off; the box is what the unit sees",
+                "Your whole picture: what is cut off is faded, and a box shows what the unit sees",
+                whole.shape[1] // 2,
             )
-        ]
+        )
+    figures(shown)
+
+
+def prepared(photo: Photo, crop: CropBox, square: Photo) -> str:
+    """What was done to a photo before it is read.
+
+    >>> import numpy as np
+    >>> made = [Photo("", np.zeros((*size, 3), np.uint8)) for size in ((300, 500), (224, 224))]
+    >>> prepared(made[0], CropBox(0, 100, 300, 300), made[1])
+    'the middle square, 300×300 of the 500×300 pixels of your picture, scaled to 224×224'
+    """
+    now = f"{square.width}×{square.height}"
+    if crop.height * crop.width >= 0.995 * photo.height * photo.width:
+        before = f"{photo.width}×{photo.height}"
+        return f"the whole picture, {before}" + (f" scaled to {now}" if before != now else "") + " pixels"
+    return (
+        f"the middle square, {crop.width:.0f}×{crop.height:.0f} of the {photo.width}×{photo.height} pixels of your "
+        f"picture, scaled to {now}"
     )
 
 
@@ -354,21 +443,29 @@ def _say(row: Row, unit: Pair, stack: Stack) -> None:
     if over:
         lines.append(f"It hangs over the picture by {', '.join(over)}: padding, hatched.")
     if field.everything:
-        lines.append("A path aside (squeeze-excite, attention) shows it the whole map besides.")
+        lines.append(
+            "A path aside (squeeze-excite, attention) shows it **everything** besides: the whole map."
+        )
     st.markdown("  \n".join(lines))
 
 
 def _say_effect(effect: EffectiveField, stack: Stack) -> None:
-    weights = "random weights (He, seed 0)" if stack.steps else "the network's own weights"
+    weights = "with random weights" if stack.steps else "with the network's own weights"
     st.markdown(
-        f"**Theoretical and effective**, with {weights}: the middle half of the box, a quarter of its pixels, has "
-        f"**{effect.core:.0%}** of all gradient; the whole box {effect.inside:.0%}. Pixels of at least 4.55 % of the "
-        f"strongest are {effect.pixels:,}, a square of **{effect.side:.0f}×{effect.side:.0f}**: {effect.share:.0%} "
-        "of the box."
+        f"**What it uses**, {weights}: the middle half of the box, a quarter of its pixels, has "
+        f"**{_percent(effect.core)}** of all gradient; the whole box {_percent(effect.inside)}. "
+        f"{effect.pixels:,} pixels count at least 4.55{_NO_BREAK}% of the strongest one: as many as a square of "
+        f"**{effect.side:.0f}×{effect.side:.0f}**, {_percent(effect.share)} of the box."
     )
+    drawn = (
+        "The weights are drawn as He et al. 2015 do (normal, variance 2 / inputs, so that signals neither grow nor "
+        "fade from layer to layer), with seed 0. "
+    ) * bool(stack.steps)
     st.caption(
-        "The box is what of it lies on the picture. The unit is the sum of its channels; heat ends at the strongest "
-        "0.1 % of pixels. [Luo et al. 2016](https://arxiv.org/abs/1701.04128)"
+        "The gradient says how much a unit changes with each pixel: this is the effective field, the box the "
+        "theoretical one, as far as it lies on the picture. "
+        f"{drawn}The unit is the sum of its channels; heat ends at the strongest 0.1{_NO_BREAK}% of pixels. "
+        "[Luo et al. 2016](https://arxiv.org/abs/1701.04128)"
     )
 
 
@@ -379,13 +476,13 @@ def _maps_below(steps: Sequence[Step], side: int, unit: Pair) -> None:
     entries = []
     for region in regions(steps, (side, side), unit):
         image = field_on_map(region.shape, region.rows, region.columns, dark)
-        read = f"{len(region.rows)} rows and {len(region.columns)} columns are read"
+        rows, columns = _counted(region.rows, "row"), _counted(region.columns, "column")
         entries.append(
             Figure(
                 png(image),
                 region.name or "picture",
                 f"{_by(region.shape)}; rows {_cells(region.rows)}; columns {_cells(region.columns)}",
-                f"{region.name or 'The picture'}: {read}",
+                f"{region.name or 'The picture'}: {rows} and {columns} read",
                 image.shape[1] // 2,
             )
         )
@@ -393,23 +490,41 @@ def _maps_below(steps: Sequence[Step], side: int, unit: Pair) -> None:
 
 
 def _table(stack: Stack, depth: int) -> None:
-    formula = any(row.formula for row in stack.rows)
+    """Size, jump and offset of every layer."""
+    formula, traced = any(row.formula for row in stack.rows), stack.steps is None
     rows = []
     for number, row in enumerate(stack.rows, 1):
-        size = _by(row.field.size) + (" and all" if row.field.everything else "")
         name = f"**▸ {plain(row.name)}**" if number == depth else plain(row.name)
-        cells = [name, _by(row.output), size, pair(row.field.jump, "×"), _start(row.field.start)]
-        rows.append(f"| {' | '.join([*cells, *[row.formula.replace(' ', _NO_BREAK)] * formula])} |")
+        cells = [
+            name,
+            _by(row.output),
+            _by(row.field.size),
+            pair(row.field.jump, "×"),
+            _start(row.field.start),
+        ]
+        cells += [row.formula.replace(" ", _NO_BREAK)] * formula
+        cells += ["the box, and **everything** besides" if row.field.everything else "the box"] * traced
+        rows.append(f"| {' | '.join(cells)} |")
+    head = (
+        "| layer | output | field | jump | first pixel |"
+        + " 1 + L·(K − 1) |" * formula
+        + " it sees |" * traced
+    )
+    table = "\n".join([head, "|:--|--:|--:|--:|--:|" + ":--|" * (formula + traced), *rows])
+    note = (
+        "Jump: pixels from one unit's field to the next one's. First pixel, the offset: where unit 0's field begins; "
+        "below 0 it is padding."
+    )
+    if traced:
+        note += (
+            " The box is the one around all branches; “everything besides”: squeeze-excite or attention shows each "
+            "unit the whole map. Maps below are drawn one by one for stacks of one path alone: where branches meet, "
+            "the cells behind a unit are more than one rectangle. Layers behind global pooling see everything, and "
+            "have no place here."
+        )
     # no region that scrolls: it could not be reached by keys
     with st.container() if stack.steps else st.expander(f"All {len(rows)} layers at which the field changes"):
-        head = "| layer | output | field | jump | first pixel |" + " 1 + L·(K − 1) |" * formula
-        st.markdown("\n".join([head, "|:--|--:|--:|--:|--:|" + ":--|" * formula, *rows]))
-    note = (
-        "Jump: pixels from one unit's field to the next one's. First pixel: where unit 0's field begins; below 0 it is "
-        "padding."
-    )
-    if stack.steps is None:
-        note += " The box is the one around all branches."
+        st.markdown(table)
     st.caption(note)
 
 
@@ -418,6 +533,14 @@ def _table(stack: Stack, depth: int) -> None:
 
 def _by(sizes: Pair) -> str:
     return f"{sizes[0]:,}×{sizes[1]:,}"
+
+
+def _counted(read: Sequence[int], noun: str) -> str:
+    return f"{len(read)} {noun}{'s' * (len(read) != 1)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}{_NO_BREAK}%"
 
 
 def _minus(number: int) -> str:

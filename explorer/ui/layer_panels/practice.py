@@ -1,11 +1,11 @@
-"""Practice: ten questions by a seed, answered one at a time, marked, counted, and printed."""
+"""Practice: ten questions by a seed, answered one at a time in two tries, marked, counted, and printed."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Final
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -13,36 +13,43 @@ from explorer.errors import ExplorerError
 from explorer.exercises import LEVELS, questions
 from explorer.images import plain
 from explorer.layers import LayerSpec, Sizes
-from explorer.marking import marked, parse_answer
-from explorer.questions import Answer, Question
+from explorer.marking import WORTH, Attempt, form, marked, parse_answer, points
+from explorer.questions import Kind, Question
 from explorer.ui import controls, link
 from explorer.ui.components.copy_link import copy_link
+from explorer.ui.layer_panels.sheet import Attempts, mark, score, sheet
 from explorer.ui.show import download
 from explorer.worked_examples import written
 
 COUNT: Final = 10
 LAST_SEED: Final = 9999
 
-Answers = dict[int, Answer]
-"""What was answered, by the number of the question, from 0."""
+_ATTEMPTS, _TROUBLE = "practice answers", "trouble with an answer"
 
-_ANSWERS, _TROUBLE = "practice answers", "trouble with an answer"
+MEANING: Final[Mapping[Kind, str]] = {
+    "shape": "Channels come first, then rows, then columns; torch's order.",
+    "parameters": "Weights, and a bias for each filter unless the question says there are none.",
+    "macs": "A MAC is a multiply-add: one product, added to a sum. Count those of one picture; adding biases is none.",
+    "receptive field": "All the pixels that can change one number of the output.",
+}
+"""What is asked, in other words."""
 
 
 def practice(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
     """The panel."""
     st.markdown(
-        "**Work it out, then press Enter.** Who opens the same link has the same ten questions; answers stay in this "
-        "session."
+        "**Work it out, then press Enter.** You have two tries at each question: right at once counts 1, on the second "
+        f"try {points(WORTH[1])}; then the working is shown. Who opens the same link has the same ten questions; "
+        "answers stay in this session."
     )
     level, seed = _set()
     asked = questions(seed, level, COUNT)
-    given = _answers(seed, level)
+    made = _attempts(seed, level)
     number = link.read_number("question", 1, 1, COUNT) - 1
-    _numbers(asked, given, number)
+    _numbers(asked, made, number)
     with st.container(border=True):
-        _ask(asked[number], given, number, f"{seed} {level} {number}")
-    _score(asked, given, seed, level)
+        _ask(made.get(number) or Attempt(asked[number]), made, number, f"{seed} {level} {number}")
+    _score(asked, made, seed, level)
 
 
 # Which questions -------------------------------------------------------------------------------------
@@ -57,7 +64,12 @@ def _set() -> tuple[int, int]:
     seed, key = link.read_number("seed", 1, 1, LAST_SEED), "practice seed"
     st.session_state[key] = seed
     middle.number_input(
-        "Set", 1, LAST_SEED, key=key, on_change=lambda: _take(st.session_state[key]), help="The seed."
+        "Set",
+        1,
+        LAST_SEED,
+        key=key,
+        on_change=lambda: _take(st.session_state[key]),
+        help=f"One of {LAST_SEED:,} sets of {_word(COUNT)} questions on each level: the same number, the same set.",
     )
     right.button(
         f"New {_word(COUNT)}",
@@ -77,29 +89,25 @@ def _word(count: int) -> str:
     return "ten" if count == 10 else str(count)
 
 
-def _answers(seed: int, level: int) -> Answers:
-    """What this session has answered of a set."""
-    every: dict[tuple[int, int], Answers] = st.session_state.setdefault(_ANSWERS, {})
+def _attempts(seed: int, level: int) -> Attempts:
+    """What this session has made of a set."""
+    every: dict[tuple[int, int], Attempts] = st.session_state.setdefault(_ATTEMPTS, {})
     return every.setdefault((seed, level), {})
 
 
-def _numbers(asked: Sequence[Question], given: Answers, number: int) -> None:
+def _numbers(asked: Sequence[Question], made: Attempts, number: int) -> None:
     """The questions by their numbers, with their marks."""
     name = "practice question"
     st.session_state[name] = number
     st.segmented_control(
         "Question",
         range(len(asked)),
-        format_func=lambda at: f"{at + 1}{_mark(asked[at], given.get(at))}",
+        format_func=lambda at: f"{at + 1} {mark(made[at])}".rstrip() if at in made else str(at + 1),
         key=name,
         required=True,
         width="stretch",
         on_change=lambda: _go(st.session_state[name]),
     )
-
-
-def _mark(question: Question, answer: Answer | None) -> str:
-    return "" if answer is None else " ✓" if answer == question.answer else " ✗"
 
 
 def _go(number: int) -> None:
@@ -109,52 +117,77 @@ def _go(number: int) -> None:
 # One question ----------------------------------------------------------------------------------------
 
 
-def _ask(question: Question, given: Answers, number: int, key: str) -> None:
-    """The question, a field for the answer, and once it is answered, what it is worth and how it goes."""
-    st.markdown(f"**{number + 1}.** {plain(question.text)}")
-    field, following = st.columns((3, 1), vertical_alignment="bottom")
-    name, answered = f"answer {key}", number in given
-    if answered:
-        st.session_state[name] = written(given[number])
-    field.text_input(
-        "Your answer",
-        key=name,
-        disabled=answered,
-        on_change=lambda: _answer(question, given, number, st.session_state[name]),
-        placeholder=_PLACEHOLDERS[question.kind] if isinstance(question.answer, tuple) else "one number",
-        autocomplete="off",
-    )
-    left = [at for at in (*range(number + 1, COUNT), *range(number)) if at not in given]
-    following.button(
-        "Next",
-        icon=":material/navigate_next:",
-        width="stretch",
-        disabled=not left,
-        on_click=_go,
-        args=(left[0] if left else 0,),
-    )
+def _ask(attempt: Attempt, made: Attempts, number: int, key: str) -> None:
+    """The question, a field for the answer, what the last one is worth, and when no try is left, how it goes."""
+    question = attempt.question
+    st.markdown(f"**{number + 1}.** {plain(question.text)}", help=MEANING[question.kind])
+    name = f"answer {key}"
+    if attempt.answers and (attempt.over or name not in st.session_state):
+        st.session_state[name] = written(attempt.answers[-1])
+    # a form: what is half typed when the hand goes elsewhere is no answer
+    with st.form(f"practice {key}", border=False):
+        field, check = st.columns((3, 1), vertical_alignment="bottom")
+        field.text_input(
+            "Your answer" if not attempt.answers or attempt.over else "Your second answer",
+            key=name,
+            disabled=attempt.over,
+            placeholder=form(question),
+            autocomplete="off",
+        )
+        check.form_submit_button(
+            "Check",
+            icon=":material/check:",
+            width="stretch",
+            disabled=attempt.over,
+            on_click=lambda: _answer(attempt, made, number, st.session_state[name]),
+        )
     if trouble := st.session_state.pop(_TROUBLE, None):
         st.warning(plain(trouble), icon=":material/edit:")
-    if answered:
-        verdict = marked(question, given[number])
-        (st.success if verdict.right else st.error)(
-            plain(verdict.sentence), icon=":material/check:" if verdict.right else ":material/close:"
+    _say(attempt)
+    open_ones = [
+        at for at in (*range(number + 1, COUNT), *range(number)) if at not in made or not made[at].over
+    ]
+    with st.container(horizontal=True):
+        if not attempt.over:
+            st.button(
+                "Show the working",
+                icon=":material/lightbulb:",
+                help="It counts as not answered right.",
+                on_click=lambda: made.__setitem__(number, Attempt(question, attempt.answers, given_up=True)),
+            )
+        st.button(
+            "Next",
+            icon=":material/navigate_next:",
+            disabled=not open_ones,
+            on_click=_go,
+            args=(open_ones[0] if open_ones else 0,),
         )
-        st.markdown("**The working**\n\n" + "\n".join(f"- {line}" for line in question.working))
 
 
-_PLACEHOLDERS: Final[Mapping[str, str]] = {
-    "shape": "channels × rows × columns, such as 10×28×28",
-    "receptive field": "rows × columns, such as 7×5",
-}
+def _say(attempt: Attempt) -> None:
+    """What the last answer is worth; and when no try is left, how it goes."""
+    question = attempt.question
+    if attempt.answers:
+        verdict = marked(question, attempt.answers[-1])
+        if verdict.right:
+            late = " On the second try: it counts ½." if len(attempt.answers) > 1 else ""
+            st.success(plain(verdict.sentence + late), icon=":material/check:")
+        elif attempt.over:
+            st.error(plain(verdict.sentence), icon=":material/close:")
+        else:
+            st.warning(
+                plain(f"{verdict.sentence} One more try: it counts {points(WORTH[1])}."),
+                icon=":material/replay:",
+            )
+    if attempt.over:
+        lines = "\n".join(f"- {line}" for line in question.working)
+        st.markdown(f"**The answer is {written(question.answer)}.** The working:\n\n{lines}")
 
 
-def _answer(question: Question, given: Answers, number: int, text: str) -> None:
+def _answer(attempt: Attempt, made: Attempts, number: int, text: str) -> None:
     """Keep an answer that can be read; of another say why it cannot, and let it be mended."""
-    if not text.strip():
-        return
     try:
-        given[number] = parse_answer(text, question)
+        made[number] = attempt.answered(parse_answer(text, attempt.question))
     except ExplorerError as error:
         st.session_state[_TROUBLE] = str(error)
 
@@ -162,95 +195,50 @@ def _answer(question: Question, given: Answers, number: int, text: str) -> None:
 # The score -------------------------------------------------------------------------------------------
 
 
-def score(asked: Sequence[Question], given: Answers) -> int:
-    """How many answers are right."""
-    return sum(asked[number].answer == answer for number, answer in given.items())
-
-
-def _score(asked: Sequence[Question], given: Answers, seed: int, level: int) -> None:
-    """How many are right so far; at the end, all of them on one page; and the sheet to print."""
-    right = score(asked, given)
-    if len(given) == len(asked):
-        st.markdown(f"### {right} of {len(asked)} right")
-        rows = [
-            f"| {number + 1} | {plain(question.text)} | {written(given[number])} {_mark(question, given[number])} | "
-            f"**{written(question.answer)}** |"
-            for number, question in enumerate(asked)
-        ]
+def _score(asked: Sequence[Question], made: Attempts, seed: int, level: int) -> None:
+    """The points so far; at the end, all answers on one page; and the sheet to print."""
+    over = sum(attempt.over for attempt in made.values())
+    if over == len(asked):
+        st.markdown(f"### {points(score(made))} of {len(asked)} points")
+        rows = []
+        for number, question in enumerate(asked):
+            answers = ", then ".join(map(written, made[number].answers)) or "–"
+            rows.append(
+                f"| {number + 1} | {plain(question.text)} | {answers} {mark(made[number])} | "
+                f"**{written(question.answer)}** |"
+            )
         st.markdown("\n".join(["| | question | your answer | right |", "|--:|:--|--:|--:|", *rows]))
-    elif given:
-        st.markdown(f"**{right} of {len(given)} right**, {len(asked) - len(given)} to go.")
+    elif over:
+        st.markdown(f"**{points(score(made))} of {over} points**, {len(asked) - over} to go.")
+    name, here = f"practice-level-{level}-set-{seed}", _address(seed, level)
     with st.container(horizontal=True, vertical_alignment="center"):
         copy_link("copy practice link")
         download(
             "Sheet to print",
-            lambda: sheet(asked, given, seed, level).encode(),
-            f"practice-level-{level}-set-{seed}.html",
-            "Opens in any browser: questions, what you answered, what is right, the score. Unanswered ones have a line "
-            "to write on.",
+            lambda: sheet(asked, made, seed, level, here).encode(),
+            f"{name}.html",
+            "Opens in any browser, without a network: the questions with room to work, and what you have answered so "
+            "far. No answers that you do not have yet.",
         )
-        if given:
-            st.button("Begin again", icon=":material/restart_alt:", on_click=lambda: _again(given))
+        download(
+            "Sheet with the key",
+            lambda: sheet(asked, {}, seed, level, here, key=True).encode(),
+            f"{name}-with-key.html",
+            "The empty sheet, and on a page of its own every answer with its working.",
+        )
+        if made:
+            st.button("Begin again", icon=":material/restart_alt:", on_click=lambda: _again(made))
 
 
-def _again(given: Answers) -> None:
-    given.clear()
+def _address(seed: int, level: int) -> str:
+    """Where the same questions can be answered on screen; "" where nobody knows."""
+    if not (here := st.context.url):
+        return ""
+    return f"{here.partition('?')[0]}?{urlencode({'about': 'practice', 'level': level, 'seed': seed})}"
+
+
+def _again(made: Attempts) -> None:
+    made.clear()
     for name in [name for name in st.session_state if str(name).startswith("answer ")]:
         del st.session_state[name]
     link.forget("question")
-
-
-def sheet(asked: Sequence[Question], given: Answers, seed: int, level: int) -> str:
-    """A page of HTML to print: the questions with answers, right ones and score; a line where none is given.
-
-    >>> page = sheet(questions(1, 1), {}, seed=1, level=1)
-    >>> page.count("<li>"), "right" in page
-    (10, False)
-    """
-    items = []
-    for number, question in enumerate(asked):
-        answer = given.get(number)
-        if answer is None:
-            below = '<p class="line">Answer:</p>'
-        else:
-            verdict = marked(question, answer)
-            below = f"<p>Answer: <b>{escape(written(answer))}</b> {_mark(question, answer).strip()}"
-            if not verdict.right:
-                below += f"; right: <b>{escape(written(question.answer))}</b>"
-            below += "</p>"
-        items.append(f"<li><p>{escape(question.text)}</p>{below}</li>")
-    done = f"{score(asked, given)} of {len(asked)} right" if len(given) == len(asked) else ""
-    if given and not done:
-        done = f"{score(asked, given)} of {len(given)} answered right"
-    return _SHEET.format(
-        level=level, title=escape(LEVELS[level]), seed=seed, score=done, items="\n".join(items)
-    )
-
-
-_SHEET: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>What shape comes out? Level {level}, set {seed}</title>
-<style>
-body {{ font: 11pt/1.45 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem; }}
-h1 {{ font-size: 15pt; margin-bottom: 0; }}
-header p {{ display: flex; justify-content: space-between; border-bottom: 1px solid; padding-bottom: .5rem; }}
-li {{ break-inside: avoid; margin-bottom: .9rem; }}
-li p {{ margin: .2rem 0; }}
-.line {{ border-bottom: 1px solid #999; padding-top: .8rem; }}
-@page {{ margin: 18mm; }}
-@media print {{ body {{ margin: 0; max-width: none; padding: 0; }} }}
-</style>
-</head>
-<body>
-<header>
-<h1>What shape comes out?</h1>
-<p><span>Level {level} ({title}), set {seed}</span><span>{score}</span><span>Name: ____________________</span></p>
-</header>
-<ol>
-{items}
-</ol>
-</body>
-</html>
-"""

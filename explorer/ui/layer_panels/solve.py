@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -11,17 +11,21 @@ from typing import Any, Final
 import streamlit as st
 
 from explorer.errors import ShapeError
-from explorer.layer_choices import Solution, solve
+from explorer.layer_choices import Solution, gap, solve
 from explorer.layers import ADAPTIVE, AXES, LayerSpec, Sizes, output_size
 from explorer.ui import controls, layer_controls, link
 from explorer.ui.components.dials import Dial, dials
+from explorer.ui.layer_panels.examples import working_along as working
 
-REACH: Final = "Looked for: up to 15 weights along an axis, stride 8, padding 7, dilation 4."
+REACH: Final = (
+    "Looked for: up to 15 weights along an axis, stride 8, padding 7, dilation 4. "
+    "A window spans D·(K − 1) + 1 rows."
+)
 FILTERS: Final[Mapping[str, str]] = MappingProxyType(
     {"odd": "Odd kernels", "solid": "No dilation", "exact": "Nothing left over"}
 )
 FIRST: Final = 12
-"""Rows that are shown at once; the others open."""
+"""Windows that are shown at once; the others open."""
 _LARGEST: Final = 9999
 _WINDOW: Final = ("kernel_size", "stride", "padding", "dilation")
 
@@ -54,7 +58,8 @@ def solve_backwards(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> No
     base = windowed(spec)
     st.markdown(
         "**Which windows lead from what goes in to what should come out?** "
-        "Set the size that you want: all that reach it, the smallest first. K kernel, S stride, P padding, D dilation."
+        "Set the size that you want: here are all that reach it, those without holes first, then the smallest. "
+        "K kernel, S stride, P padding, D dilation. Channels are free: as many come out as there are filters."
     )
     if base.kind != spec.kind:
         st.caption(f"This kind has no window to choose: looked for among {_KIND_NAMES[base.kind]}.")
@@ -66,11 +71,11 @@ def solve_backwards(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> No
     kept = [way for way in found if all(way.passes[name] for name in wanted)]
     _sentence(base, shape, target, axes, len(found), len(kept))
     if kept:
-        _take(spec, base, shape, axes, kept)
-        _table(base, axes, kept[:FIRST])
+        taken = _standing(spec, axes)
+        _take("take a window", base, shape, axes, kept[:FIRST], taken)
         if len(kept) > FIRST:
-            with st.expander(f"{len(kept) - FIRST} more"):
-                _table(base, axes, kept[FIRST:])
+            with st.expander(f"{len(kept) - FIRST} more", expanded=taken in map(str, kept[FIRST:])):
+                _take("take another window", base, shape, axes, kept[FIRST:], taken)
     st.caption(REACH)
 
 
@@ -92,7 +97,8 @@ def windowed(spec: LayerSpec) -> LayerSpec:
 
 
 def ways(spec: LayerSpec, shape: Sizes, target: Sizes, axes: tuple[int, ...]) -> list[Way]:
-    """The windows that lead from the input's size to the target along each of these axes, the smallest first.
+    """The windows that lead from the input's size to the target along each of these axes: those without holes first,
+    then the smallest.
 
     Of a transposed convolution, which leads back, what is left over is its `output_padding`.
 
@@ -111,6 +117,7 @@ def ways(spec: LayerSpec, shape: Sizes, target: Sizes, axes: tuple[int, ...]) ->
         )
     # one window that does it along all of them
     common = [window for window in found[0] if all(window in others for others in found[1:])]
+    common.sort(key=lambda window: (window[3], *window))
     listed = [Way(*window, tuple(each[window] for each in found)) for window in common]
     return [way for way in listed if _leads(spec, shape, target, axes, way)]
 
@@ -227,7 +234,7 @@ def _sentence(
         ends = f"{shape[1 + axes[0]]:,} {' and '.join(names[axis] for axis in axes)} to {target[axes[0]]:,}"
     if not found:
         st.info(
-            f"No window leads from {ends}.{' Try each axis alone.' if differ else ''}",
+            f"No window leads from {ends}. {_why(spec, shape, target, axes)}",
             icon=":material/block:",
         )
     elif not kept:
@@ -245,39 +252,66 @@ def _count(found: int) -> str:
     return "1 window leads" if found == 1 else f"{found:,} windows lead"
 
 
-def _take(above: LayerSpec, base: LayerSpec, shape: Sizes, axes: tuple[int, ...], kept: list[Way]) -> None:
-    """A list to take one from: it becomes the layer above."""
-    key = "take a window"
-    layers = {str(way): with_window(base, axes, way) for way in kept}
-    if all(before == after for before, after in above.margins):  # "same" and "valid" as numbers
-        above = replace(above, padding=tuple(after for _, after in above.margins))
-    st.session_state[key] = next((name for name, layer in layers.items() if layer == above), None)
+def _why(spec: LayerSpec, shape: Sizes, target: Sizes, axes: tuple[int, ...]) -> str:
+    """Why no window leads there: an axis that none of them solves, or axes that ask for different ones.
+
+    >>> _why(LayerSpec(), (3, 500, 500), (300, 300), (0, 1))
+    'The nearest that any of them reaches are 257 (at stride 2) and 444 (at stride 1).'
+    """
+    counts = []
+    for axis in axes:
+        alone = ways(spec, shape, target, (axis,))
+        if not alone:
+            return _gap(spec, shape[1 + axis], target[axis], axis)
+        counts.append(f"{len(alone)} for the {AXES[spec.dimensions][axis]}")
+    return f"There are {' and '.join(counts)}, but none does both: try each axis alone."
+
+
+def _gap(spec: LayerSpec, size: int, result: int, axis: int) -> str:
+    nearest = [f"{ends[1]:,} (at stride {ends[0]})" for ends in gap(spec, size, result, axis) if ends]
+    return (
+        f"The nearest that any of them reaches {'are' if len(nearest) > 1 else 'is'} {' and '.join(nearest)}."
+    )
+
+
+def _standing(above: LayerSpec, axes: tuple[int, ...]) -> str:
+    """The window of the layer above, as it is listed; "" where its axes differ."""
+    padding = tuple(after for _, after in above.margins)
+    if any(before != after for before, after in above.margins):
+        return ""
+    windows = {
+        (above.kernel_size[axis], above.stride[axis], padding[axis], above.dilation[axis]) for axis in axes
+    }
+    return str(Way(*windows.pop(), ())) if len(windows) == 1 else ""
+
+
+def _take(
+    key: str, base: LayerSpec, shape: Sizes, axes: tuple[int, ...], kept: Sequence[Way], taken: str
+) -> None:
+    """Windows to click: one that is taken becomes the layer above."""
+    listed = {_line(base, shape, axes, way): way for way in kept}
+    st.session_state[key] = next((line for line, way in listed.items() if str(way) == taken), None)
 
     def take() -> None:
-        if (name := st.session_state[key]) is not None:
-            layer_controls.take_layer(layers[name], shape)
+        if (line := st.session_state[key]) is not None:
+            layer_controls.take_layer(with_window(base, axes, listed[line]), shape)
 
-    st.selectbox(
-        "Take it: it becomes the layer above",
-        list(layers),
-        key=key,
-        on_change=take,
-        placeholder="Choose one of the windows",
-        filter_mode="contains",
-    )
+    st.radio("Click one: it becomes the layer above", list(listed), index=None, key=key, on_change=take)
 
 
-def _table(spec: LayerSpec, axes: tuple[int, ...], kept: list[Way]) -> None:
-    rows = [
-        f"| {way.kernel_size} | {way.stride} | {way.padding} | {way.dilation} | {_leftover(spec, axes, way)} |"
-        for way in kept
-    ]
-    last = "`output_padding`" if spec.kind == "transposed" else "left over at the end"
-    st.markdown(
-        "\n".join(
-            [f"| kernel K | stride S | padding P | dilation D | {last} |", "|--:|--:|--:|--:|:--|", *rows]
-        )
-    )
+def _line(spec: LayerSpec, shape: Sizes, axes: tuple[int, ...], way: Way) -> str:
+    """A window, the size that follows from it, and what is left over.
+
+    >>> _line(LayerSpec(), (3, 7, 7), (0, 1), Way(3, 2, 0, 1, (0, 0)))
+    '**K 3 · S 2 · P 0 · D 1**, since ⌊(7 + 2·0 − 3)/2⌋ + 1 = 3; nothing is left over'
+    """
+    made = with_window(spec, axes, way)
+    sizes = {(shape[1 + axis], output_size(made, shape[1 + axis], axis)): axis for axis in axes}
+    since = " and ".join(f"{working(made, size, axis)} = {out:,}" for (size, out), axis in sizes.items())
+    left = _leftover(spec, axes, way)
+    if spec.kind == "transposed":
+        return f"**{way}**, since {since}" + (f"; `output_padding` {left}" if any(way.leftover) else "")
+    return f"**{way}**, since {since}; {left} {'are' if left[-1] == 's' else 'is'} left over"
 
 
 def _leftover(spec: LayerSpec, axes: tuple[int, ...], way: Way) -> str:
