@@ -7,6 +7,8 @@ ExplorerError
 ├── ModelError      a network that cannot be built, loaded or run
 │   └── WeightsError    weights that are missing, cut off, damaged or out of reach
 ├── LayerError      a layer that a network does not have, or that holds no map
+│   └── OtherLine       another line makes the same layer (layer_text)
+├── CodeError       code that is not read, or makes no network (networks.reading)
 ├── ClassError      a class outside the network's list
 └── Cancelled       the visitor stopped it, or left
 """

@@ -1,7 +1,7 @@
 """What the units of a whole network see, through all of its branches.
 
 A copy of the network without weights (on the meta device: nothing is computed, nothing allocated) runs once
-while a dispatch mode follows every elementary operation.  For each tensor it knows which of its dimensions run
+while a `Tracer` follows every elementary operation.  For each tensor it knows which of its dimensions run
 along the picture's rows and columns, and the field of its units along both.  Windows (convolutions, pools)
 widen the field; where branches meet (sum, product, concatenation) it becomes the smallest box around all of
 them; a mean over the map, a normalisation over it, or attention marks what they reach as seeing everything.
@@ -14,7 +14,6 @@ The result holds for units whose field is inside the picture, and bounds the oth
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,11 +23,11 @@ from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from explorer.convolution import Pair
+from explorer.dry_run import Operation, Watching, without_weights
 from explorer.errors import ModelError
 from explorer.receptive_field import Axis, ReceptiveField
 from explorer.stages import blank
@@ -58,23 +57,23 @@ def from_module(network: nn.Module, input_size: int | Pair = 224) -> Mapping[str
         ModelError: the network cannot run on such a picture, or not without its weights.
     """
     height, width = input_size if isinstance(input_size, tuple) else (input_size, input_size)
-    twin = _without_weights(network).eval()
-    tracer = _Tracer()
+    twin = without_weights(network).eval()
+    tracer = Tracer()
     found: dict[str, Field] = {}
 
     def note(name: str, module: nn.Module, args: Any, output: Any) -> None:
         found.pop(name, None)
-        sight = tracer.sights.get(output) if isinstance(output, Tensor) else None
-        if sight is not None:
-            found[name] = sight.field
+        field = tracer.field(output) if isinstance(output, Tensor) else None
+        if field is not None:
+            found[name] = field
 
     for name, layer in twin.named_modules():
         if name:
             layer.register_forward_hook(partial(note, name))
     picture = blank(twin, 1).to("meta").expand(-1, -1, height, width)
-    tracer.sights[picture] = _Sight((frozenset(), frozenset(), frozenset({0}), frozenset({1})))
+    tracer.start(picture)
     try:
-        with torch.no_grad(), tracer:
+        with torch.no_grad(), Watching(tracer.follow):
             twin(picture)
     except Exception as error:
         cause = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -82,17 +81,6 @@ def from_module(network: nn.Module, input_size: int | Pair = 224) -> Mapping[str
             f"The fields of this network cannot be traced on a picture of {height}×{width} pixels: {cause}"
         ) from error
     return MappingProxyType(found)
-
-
-def _without_weights(network: nn.Module) -> nn.Module:
-    """A copy whose parameters and buffers have shapes alone."""
-    twins: dict[int, Any] = {
-        id(buffer): torch.empty_like(buffer, device="meta") for buffer in network.buffers()
-    }
-    for parameter in network.parameters():
-        empty = torch.empty_like(parameter, device="meta")
-        twins[id(parameter)] = nn.Parameter(empty, requires_grad=False)
-    return copy.deepcopy(network, twins)
 
 
 # What is known of a tensor ---------------------------------------------------------------------------
@@ -295,6 +283,17 @@ def _matmul(left_name: str, right_name: str, call: _Call) -> _Sight:
     return replace(met, everything=met.everything or bool(rows[-1] | columns[-2]))
 
 
+def _attention(call: _Call) -> _Sight:
+    """Each query looks at all keys: the values that it mixes lie anywhere."""
+    sights = [sight for name in ("query", "key", "value") if (sight := call.sights(call[name])) is not None]
+    query, value = (call.sights(call[name]) for name in ("query", "value"))
+    nowhere = (_NOWHERE,) * len(call.shape)
+    places = ((query.places if query else nowhere)[:-1]) + (value.places if value else nowhere)[-1:]
+    met = _around(sights, places)
+    over = any(sight.places[-2] for name in ("key", "value") if (sight := call.sights(call[name])))
+    return replace(met, everything=met.everything or over)
+
+
 def _permute(call: _Call) -> _Sight:
     return replace(call.input, places=tuple(call.input.places[dim] for dim in call.dims("dims")))
 
@@ -440,6 +439,7 @@ _RULES: Final[Mapping[str, Callable[[_Call], _Sight]]] = MappingProxyType(
         "bmm": partial(_matmul, "self", "mat2"),
         "addmm": partial(_matmul, "mat1", "mat2"),
         "baddbmm": partial(_matmul, "batch1", "batch2"),
+        "_scaled_dot_product_flash_attention_for_cpu": _attention,
         "permute": _permute,
         "transpose": _transpose,
         "t": _turn,
@@ -468,37 +468,40 @@ def _rule(operation: Any) -> Callable[[_Call], _Sight]:
     raise _UnknownError(name)
 
 
-class _Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Tracer:
     """Keeps the sight of every tensor that the picture reaches; None where it is not known."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.sights: MutableMapping[Tensor, _Sight | None] = WeakTensorKeyDictionary()
+        self._sights: MutableMapping[Tensor, _Sight | None] = WeakTensorKeyDictionary()
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        reached = [self.sights[tensor] for tensor in tensors if tensor in self.sights]
-        result = func(*args, **(kwargs or {}))
-        if reached:
-            outputs = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-            known = None not in reached and bool(outputs)
-            sight = self._follow(func, args, kwargs or {}, tuple(outputs[0].shape)) if known else None
-            for output in outputs:
-                self.sights[output] = sight
-        return result
+    def start(self, picture: Tensor) -> None:
+        """The picture of (batch, channels, height, width), whose pixels see themselves."""
+        self._sights[picture] = _Sight((_NOWHERE, _NOWHERE, frozenset({0}), frozenset({1})))
 
-    def _follow(
-        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], shape: tuple[int, ...]
-    ) -> _Sight | None:
-        schema = func._schema.arguments
+    def field(self, tensor: Tensor) -> Field | None:
+        """The field of a tensor's units; None where no rule tells, or the picture does not reach it."""
+        sight = self._sights.get(tensor)
+        return sight.field if sight is not None else None
+
+    def follow(self, operation: Operation) -> None:
+        """Takes one operation that has run."""
+        reached = [self._sights[tensor] for tensor in operation.inputs if tensor in self._sights]
+        if not reached or not operation.outputs:
+            return
+        sight = None if None in reached else self._ruled(operation)
+        for output in operation.outputs:
+            self._sights[output] = sight
+
+    def _ruled(self, operation: Operation) -> _Sight | None:
+        schema = operation.function._schema.arguments
         arguments = {entry.name: entry.default_value for entry in schema}
-        arguments |= dict(zip(arguments, args, strict=False)) | kwargs
+        arguments |= dict(zip(arguments, operation.args, strict=False)) | operation.kwargs
         try:
-            return _rule(func)(_Call(arguments, self._sight, shape))
-        except _UnknownError:
+            shape = tuple(operation.outputs[0].shape)
+            return _rule(operation.function)(_Call(arguments, self._sight, shape))
+        except (_UnknownError, LookupError, ValueError, TypeError):
+            # the last three: an overload with other arguments than its rule reads
             return None
 
     def _sight(self, value: Any) -> _Sight | None:
-        return self.sights.get(value) if isinstance(value, Tensor) else None
+        return self._sights.get(value) if isinstance(value, Tensor) else None

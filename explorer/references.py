@@ -46,6 +46,20 @@ def _arxiv(key: str, authors: str, year: int, number: str, title: str) -> Paper:
 
 _NETWORKS = (
     Paper(
+        "rumelhart1986",
+        "Rumelhart et al.",
+        1986,
+        "Learning Representations by Back-Propagating Errors",
+        "https://doi.org/10.1038/323533a0",
+    ),
+    Paper(
+        "lecun1998",
+        "LeCun et al.",
+        1998,
+        "Gradient-Based Learning Applied to Document Recognition",
+        "https://doi.org/10.1109/5.726791",
+    ),
+    Paper(
         "krizhevsky2012",
         "Krizhevsky et al.",
         2012,
@@ -59,6 +73,7 @@ _NETWORKS = (
         "1404.5997",
         "One Weird Trick for Parallelizing Convolutional Neural Networks",
     ),
+    _arxiv("lin2014", "Lin et al.", 2014, "1312.4400", "Network in Network"),
     _arxiv(
         "simonyan2015",
         "Simonyan & Zisserman",
@@ -90,6 +105,13 @@ _NETWORKS = (
         2017,
         "1611.05431",
         "Aggregated Residual Transformations for Deep Neural Networks",
+    ),
+    _arxiv(
+        "howard2017",
+        "Howard et al.",
+        2017,
+        "1704.04861",
+        "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications",
     ),
     _arxiv(
         "sandler2018",

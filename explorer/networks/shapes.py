@@ -1,0 +1,177 @@
+"""What comes out of each part, for what arrives: held to torch, and nothing computed.
+
+Windows follow `explorer.layers`, the one place where their arithmetic stands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from explorer.errors import ShapeError
+from explorer.layers import LayerSpec, output_shape
+from explorer.networks.parts import ACTIVATIONS, MAX_CHANNELS, MAX_SIZE
+from explorer.networks.spec import Part, Shape
+
+MAX_NUMBERS: Final = 10**12
+"""Most numbers of one output."""
+
+_WINDOWED: Final = {
+    "conv": "grouped",
+    "depthwise": "depthwise",
+    "depthwise_separable": "separable",
+    "transposed": "transposed",
+    "max_pool": "max_pool",
+    "average_pool": "average_pool",
+    "global_average_pool": "global_pool",
+    "adaptive_average_pool": "adaptive_pool",
+}
+"""Our kinds of which `explorer.layers` knows the arithmetic, and what they are called there."""
+
+_MAPS_ALONE: Final = frozenset(
+    {
+        *_WINDOWED,
+        "global_max_pool",
+        "adaptive_max_pool",
+        "upsample",
+        "zero_pad",
+        "instance_norm",
+        "local_response_norm",
+        "dropout2d",
+    }
+)
+_KEEPING: Final = frozenset(
+    {*ACTIVATIONS, "batch_norm", "layer_norm", "local_response_norm", "scale", "dropout", "dropout2d"}
+)
+
+
+def by(shape: Sequence[int]) -> str:
+    """A shape as it is read: 64 × 56 × 56."""
+    return " × ".join(f"{size:,}" for size in shape)
+
+
+def layer_spec(part: Part, input_shape: Shape) -> LayerSpec | None:
+    """The layer of `explorer.layers` that the part is, for these channels; None for any other part.
+
+    Raises:
+        ShapeError: no input of so many channels would fit.
+    """
+    if part.kind not in _WINDOWED:
+        return None
+    channels = input_shape[0]
+    fields: dict[str, Any] = {
+        setting.name: part[setting.name] for setting in part.about.settings if setting.name != "multiplier"
+    }
+    if part.kind == "depthwise":
+        fields["out_channels"] = channels * part.whole("multiplier")
+    return LayerSpec(_WINDOWED[part.kind], in_channels=channels, **fields)
+
+
+def layer_shape(part: Part, input_shape: Shape) -> Shape:
+    """Shape of what one layer makes: any part but blocks and groups.
+
+    >>> layer_shape(Part("conv", {"out_channels": 96, "kernel_size": 11, "stride": 4}), (3, 227, 227))
+    (96, 55, 55)
+    >>> layer_shape(Part("flatten"), (16, 5, 5))
+    (400,)
+
+    Raises:
+        ShapeError: it cannot read this input, or what it makes is beyond what is counted here.
+    """
+    is_map = len(input_shape) == 3
+    if part.kind in _MAPS_ALONE and not is_map:
+        raise ShapeError(f"It reads a map, but a row of {input_shape[0]:,} numbers arrives.")
+    return within_limits(_shape(part, input_shape))
+
+
+def within_limits(shape: Shape) -> Shape:
+    """The shape itself.
+
+    Raises:
+        ShapeError: it is larger than what is counted here.
+    """
+    channels, *sizes = shape
+    if sizes and channels > MAX_CHANNELS:
+        raise ShapeError(f"The map would have {channels:,} channels; {MAX_CHANNELS:,} are the most here.")
+    if max(sizes, default=0) > MAX_SIZE:
+        raise ShapeError(f"The map would be {by(sizes)} pixels; {MAX_SIZE:,} a side are the most here.")
+    if math.prod(shape) > MAX_NUMBERS:
+        raise ShapeError(f"{by(shape)} are {math.prod(shape):,} numbers; {MAX_NUMBERS:,} are the most here.")
+    return shape
+
+
+def _shape(part: Part, shape: Shape) -> Shape:
+    channels, *sizes = shape
+    if part.kind in _KEEPING:
+        return shape
+    if spec := layer_spec(part, shape):
+        return output_shape(spec, shape)
+    match part.kind:
+        case "global_max_pool":
+            return channels, 1, 1
+        case "adaptive_max_pool":
+            wanted = part["output_size"]
+            rows, columns = wanted if isinstance(wanted, tuple) else (part.whole("output_size"),) * 2
+            return channels, rows, columns
+        case "upsample":
+            return channels, *(size * part.whole("scale_factor") for size in sizes)
+        case "zero_pad":
+            added = [
+                part.whole(one) + part.whole(other) for one, other in (("top", "bottom"), ("left", "right"))
+            ]
+            return channels, *(size + more for size, more in zip(sizes, added, strict=True))
+        case "flatten":
+            return (math.prod(shape),)
+        case "linear":
+            if sizes:
+                raise ShapeError(f"It reads a row of numbers, but a map of {by(shape)} arrives.")
+            return (part.whole("out_features"),)
+        case "group_norm":
+            groups = part.whole("groups")
+            if channels % groups:
+                raise ShapeError(f"The channels ({channels:,}) must be divisible by `groups` ({groups:,}).")
+            if math.prod(shape) == groups:
+                raise ShapeError(f"Each of {groups:,} groups has one number: nothing deviates from its mean.")
+            return shape
+        case "instance_norm":
+            if math.prod(sizes) == 1:
+                raise ShapeError("Each channel has one number: nothing deviates from its mean.")
+            return shape
+    raise ShapeError(f"“{part.about.title}” is not one layer.")
+
+
+def joined(shapes: Sequence[Shape], join: str) -> Shape:
+    """Shape of what branches make together.
+
+    >>> joined([(64, 7, 7), (32, 7, 7)], "cat")
+    (96, 7, 7)
+    >>> joined([(64, 7, 7), (64, 1, 1)], "multiply")
+    (64, 7, 7)
+
+    Args:
+        shapes: what comes out of each branch.
+        join: "add": shapes must be equal; "cat": all but the channels; "multiply": equal, or 1 along an axis.
+
+    Raises:
+        ShapeError: there is no branch, or they do not fit together.
+    """
+    if not shapes:
+        raise ShapeError("It has no branch: a group inside is one.")
+    listed = ", ".join(map(by, shapes))
+    if len({len(shape) for shape in shapes}) > 1:
+        raise ShapeError(f"Maps and rows of numbers meet: {listed}.")
+    if join == "cat":
+        if len({shape[1:] for shape in shapes}) > 1:
+            raise ShapeError(f"Side by side, maps need one size, but these arrive: {listed}.")
+        return within_limits((sum(shape[0] for shape in shapes), *shapes[0][1:]))
+    if join == "add":
+        if len(set(shapes)) > 1:
+            raise ShapeError(f"What is added must have one shape, but these arrive: {listed}.")
+        return shapes[0]
+    for sizes in zip(*shapes, strict=True):
+        if len(set(sizes) - {1}) > 1:
+            raise ShapeError(
+                f"What is multiplied must have one shape, or 1 along an axis; these arrive: {listed}."
+            )
+    return within_limits(tuple(max(sizes) for sizes in zip(*shapes, strict=True)))

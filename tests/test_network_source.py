@@ -1,0 +1,162 @@
+"""Where networks come from: texts in links, inputs, and what is built of them, against torch's own modules."""
+
+from __future__ import annotations
+
+import base64
+import random
+import zlib
+
+import pytest
+import torch
+import torchvision
+
+from explorer.errors import ExplorerError, ModelError, ShapeError
+from explorer.networks.source import (
+    MOST_CODE,
+    MOST_LINK,
+    Source,
+    load,
+    of_parts,
+    read_input,
+    read_source,
+    write_source,
+)
+from explorer.networks.spec import NetworkSpec, part
+
+CODE = "nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))"
+SPEC = NetworkSpec("Small", (1, 28, 28), (part("conv", out_channels=8), part("flatten"), part("linear")))
+
+
+def weights_of(module: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        Source("classic", "resnet50"),
+        of_parts(SPEC),
+        Source("code", CODE),
+        Source("code", f"first = {CODE}\nsecond = nn.Linear(3, 4)  # größer", "first"),
+        Source("code", ""),
+    ],
+    ids=lambda source: f"{source.origin} {source.name}",
+)
+def test_links_carry_sources_and_bring_them_back(source: Source) -> None:
+    text = write_source(source)
+    assert read_source(text) == source
+    assert text.isascii()
+    assert not set(text) - set("~-_") - set(map(chr, range(48, 123)))
+
+
+@pytest.mark.parametrize("key", ["vgg16", "resnet18", "mobilenet_v2"])
+def test_a_classic_is_torchvisions(key: str) -> None:
+    known = load(Source("classic", key))
+    with torch.device("meta"):
+        assert weights_of(known.module) == weights_of(torchvision.models.get_model(key))
+    assert known.input_shape == (3, 224, 224)
+    assert all(weight.is_meta for weight in known.module.parameters())
+    assert known.spec is not None
+
+
+def test_parts_are_built_and_given_their_own_input_or_another() -> None:
+    made = load(of_parts(SPEC))
+    assert (made.title, made.input_shape) == ("Small", (1, 28, 28))
+    with torch.device("meta"):
+        assert weights_of(made.module) == weights_of(
+            torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3), torch.nn.Linear(8 * 26 * 26, 10))
+        )
+        assert weights_of(load(of_parts(SPEC), (3, 32, 32)).module) == weights_of(
+            torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Linear(8 * 30 * 30, 10))
+        )
+
+
+def test_parts_in_trouble_are_built_as_far_as_they_go() -> None:
+    made = load(of_parts(NetworkSpec("Broken", (1, 28, 28), (part("conv"), part("linear")))))
+    assert made.plan is not None
+    assert made.plan.trouble is not None
+    assert [type(layer).__name__ for layer in made.module.children()] == ["Conv2d"]
+
+
+@pytest.mark.parametrize(
+    ("code", "shape"),
+    [
+        (CODE, (3, 224, 224)),
+        ("nn.Sequential(nn.Flatten(), nn.Linear(784, 10))", (1, 28, 28)),
+        ("nn.Sequential(nn.Conv2d(3, 4, 5), nn.Flatten(), nn.Linear(4 * 28 * 28, 10))", (3, 32, 32)),
+        ("nn.Sequential(nn.Conv2d(1, 4, 5), nn.Flatten(), nn.Linear(4 * 28 * 28, 10))", (1, 32, 32)),
+        ("net = nn.Sequential(nn.Conv2d(5, 4, 3))\nX = torch.randn(2, 5, 40, 50)\nnet(X)", (5, 40, 50)),
+    ],
+)
+def test_code_is_given_an_input_that_fits(code: str, shape: tuple[int, int, int]) -> None:
+    made = load(Source("code", code))
+    assert made.input_shape == shape
+    with torch.no_grad():
+        made.module(torch.empty(1, *shape, device="meta"))
+
+
+def test_an_input_can_be_chosen() -> None:
+    assert load(Source("code", CODE), (3, 17, 19)).input_shape == (3, 17, 19)
+    assert load(Source("classic", "resnet18"), (3, 64, 96)).input_shape == (3, 64, 96)
+
+
+def test_code_that_is_too_long_for_a_link_is_refused_there() -> None:
+    noise = random.Random(0)
+    long = "".join(noise.choice("0123456789abcdef") for _ in range(4 * MOST_LINK))
+    with pytest.raises(
+        ModelError, match=r"too long for a link: [\d,]+ characters when packed, 6,000 at most"
+    ):
+        write_source(Source("code", f"# {long}"))
+
+
+def packed(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("", "names no network"),
+        ("resnet50", "names no network"),
+        ("file~/etc/passwd", "names no network"),
+        ("code~%%%", "damaged"),
+        ("code~AAAA", "damaged"),
+        (f"code~{packed(zlib.compress(CODE.encode())[:-6])}", "cut off"),
+        (f"code~{packed(zlib.compress(b' ' * 10**8, 9))}", f"longer than {MOST_CODE:,}"),
+        (f"code~{packed(zlib.compress(bytes([255, 254])))}", "damaged"),
+    ],
+)
+def test_damaged_links_are_refused_in_one_sentence(text: str, cause: str) -> None:
+    with pytest.raises(ModelError, match=cause):
+        read_source(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["classic~nothing", "parts~1AAAA", "parts~", f"code~{packed(zlib.compress(b'open(1)'))}"]
+)
+def test_sources_that_make_no_network_are_refused(text: str) -> None:
+    with pytest.raises(ExplorerError):
+        load(read_source(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("3x224", "is no input"),
+        ("3x224x", "is no input"),
+        ("ax2x2", "is no input"),
+        ("²x2x2", "is no input"),
+        ("-1x2x2", "is no input"),
+        ("1234567x2x2", "is no input"),
+        ("0x224x224", "1 to 4,096 channels, not 0"),
+        ("3x5000x224", "1 to 4,096 rows, not 5,000"),
+        ("3x224x5000", "1 to 4,096 columns, not 5,000"),
+    ],
+)
+def test_inputs_that_are_none_are_refused(text: str, cause: str) -> None:
+    with pytest.raises(ShapeError, match=cause):
+        read_input(text)
+
+
+def test_inputs_in_links() -> None:
+    assert read_input("3x480x640") == (3, 480, 640)
