@@ -5,7 +5,7 @@ from __future__ import annotations
 from explorer.ui import frame, layer_controls, layer_show
 
 with frame.bench():
-    settings, more = frame.inputs()
+    _, settings = frame.inputs()  # on a phone the answer comes first
     view, film = frame.outputs("view", "film")
     with settings:
         spec, shape = layer_controls.chosen_layer()
@@ -15,7 +15,6 @@ with frame.bench():
     frame.send()
     with settings:
         layer_controls.layer(spec, shape)
-    with more:
         batch, dtype = layer_controls.batch_and_dtype()
     with film:
         layer_show.further(spec, shape, batch, dtype)

@@ -766,3 +766,13 @@ class TestScores:
 
     def test_each_network_has_one_best(self) -> None:
         assert sorted(score.key for score in scores() if score.best) == TORCHVISION
+
+
+@pytest.mark.parametrize("key", [key for key, entry in CLASSICS.items() if entry.line])
+def test_the_line_of_a_public_package_makes_the_same_network(key: str) -> None:
+    written: dict[str, Any] = {}
+    with WithoutMemory():
+        exec(CLASSICS[key].line, written)
+    assert [tuple(weight.shape) for weight in written["network"].parameters()] == [
+        tuple(weight.shape) for weight in CLASSICS[key].build().parameters()
+    ]

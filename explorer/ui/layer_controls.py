@@ -382,8 +382,11 @@ def _typed(spec: LayerSpec, shape: Sizes) -> None:
     )
     refused, trouble, other = st.session_state.get(_TROUBLE, ("", "", ""))
     if refused and refused == st.session_state[_TYPED].strip():  # for as long as it stands there
-        st.error(plain(trouble.replace("`", "")), icon=":material/error:")
-        if other:
+        sentence = plain(trouble.replace("`", ""))
+        if not other:
+            st.error(sentence, icon=":material/error:")
+        else:  # nothing is wrong with the line: another makes the same here
+            st.info(sentence, icon=":material/swap_horiz:")
             st.button(f"Take {plain(other)}", key="other line", on_click=lambda: read(other))
 
 

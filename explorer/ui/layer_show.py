@@ -20,7 +20,7 @@ from explorer.layer_steps import Equation, equations, in_words, mathml
 from explorer.layers import AXES, LayerSpec, Sizes, output_shape, unread_cells
 from explorer.ui import controls, frame, layer_controls, link
 from explorer.ui.components.outcome import Line, Working, outcome
-from explorer.ui.components.player import Numbers, Words, player
+from explorer.ui.components.player import OWN, Numbers, Words, player
 from explorer.ui.layer_panels.cost import cost
 from explorer.ui.layer_panels.examples import examples
 from explorer.ui.layer_panels.field import field
@@ -80,7 +80,8 @@ def _never_read(equation: Equation, names: Sequence[str]) -> str:
     """The sentences of several axes as one, where all of them are read whole."""
     if all(sentence.startswith("Every ") for sentence in equation.unread):
         return f"Every {' and every '.join(name[:-1] for name in names)} is read."
-    return " ".join(dict.fromkeys(equation.unread))
+    why = " A step that would lead beyond the end is not made." if "at the end" in equation.unread[0] else ""
+    return " ".join(dict.fromkeys(equation.unread)) + why
 
 
 def _math(inner: str) -> str:
@@ -121,6 +122,8 @@ def sliding(spec: LayerSpec, shape: Sizes) -> None:
             unread if number == 0 and view != "equivalent" and any(unread) else (),
             pinned,
             _pin(number),
+            _own_numbers(number),
+            link.chooser(f"numbers{number or ''}"),
         )
         picture = np.stack([plane.values for plane in stage.outputs])  # the next one reads it
 
@@ -136,6 +139,12 @@ def _products(spec: LayerSpec, shape: Sizes, view: View) -> int:
 
 def _pin(stage: int) -> Callable[[int | None], None]:
     return lambda step: link.choose("step", "" if step is None else f"{stage}_{step}")
+
+
+def _own_numbers(stage: int) -> str:
+    """What the link says of the visitor's own numbers; what is none is dropped."""
+    text = link.read(f"numbers{stage or ''}")
+    return text if OWN.fullmatch(text) else ""
 
 
 Panel = Callable[[LayerSpec, Sizes, int, str], None]

@@ -567,7 +567,9 @@ def test_another_kind_tells_what_it_could_not_keep_and_can_be_undone(page: Page,
     assert choose(page, "Layer", "Transposed")[0].groups == 4
     choose(page, "Layer", "Convolution")
     expect(change(page)).to_contain_text(
-        re.compile(r"Groups went from 4 to 1 and output padding went from 1 to 0:\W* a convolution has none\.")
+        re.compile(
+            r"Groups went from 4 to 1 and output padding went from 1 to 0:\W* a convolution has none\."
+        )
     )
     # another hand's move: what was kept for Undo is no longer the layer before
     turn(page, "kernel_size", 2)
@@ -1585,3 +1587,56 @@ def test_axe_finds_nothing_serious_in_the_panels_and_nothing_is_cut_off(
             ours = [rule for rule in found if rule["impact"] in ("serious", "critical")]
             assert not ours, [(rule["id"], [node["html"][:160] for node in rule["nodes"]]) for rule in ours]
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_numbers_of_ones_own_are_in_the_link(page: Page, address: str):
+    open_page(page, address, layer="conv~1x5x5~o1~k3")
+    player = players(page).first
+    player.get_by_role("button", name="Edit numbers").click()
+    player.get_by_role("button", name="One bright pixel").click()
+    player.get_by_role("button", name="Edge").click()
+    picture, weights = torch.zeros(1, 1, 5, 5), torch.tensor([-1.0, 0, 1]).expand(1, 1, 3, 3)
+    picture[0, 0, 2, 2] = 9
+    page.wait_for_url(lambda url: "numbers=p" in url)
+    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
+    bias = player.evaluate("(player) => player._player.worked.own.bias.values[0]")
+    wanted = (torch.nn.functional.conv2d(picture, weights) + bias).flatten().tolist()
+    read = "(player) => player._player.results.flat()"
+    assert player.evaluate(read) == wanted
+    # another browser, the same numbers; taken back, they leave the link
+    page.goto(page.url)
+    expect(players(page).first).to_have_attribute("data-frame", re.compile(r"\d"))
+    assert players(page).first.evaluate(read) == wanted
+    players(page).first.get_by_role("button", name="Edit numbers").click()
+    players(page).first.get_by_role("button", name="Reset").click()
+    page.wait_for_url(lambda url: "numbers" not in url)
+
+
+@pytest.mark.parametrize("text", ["p1_2", "p<script>", "q1", "w1_2_x", "~~", "p" + "9_" * 9000])
+def test_numbers_in_a_link_that_are_none_are_dropped(page: Page, address: str, text: str):
+    open_page(page, address, layer="conv~1x5x5~o1~k3", numbers=text)
+    assert not players(page).first.evaluate("(player) => player._player.worked.edited")
+
+
+def test_the_hand_stays_on_a_dial_while_others_come_and_go(page: Page, address: str):
+    open_page(page, address, layer="conv~1x5x5~o1~k3")
+    expect(inputs(page).locator("[data-key=dilation]")).to_be_visible()
+    field = inputs(page).get_by_label("Kernel, exact value")
+    field.focus()
+    page.keyboard.press("ArrowUp")
+    follows(page)
+    page.keyboard.press("ArrowUp")
+    page.wait_for_url(lambda url: "k5" in url)
+    expect(inputs(page).locator("[data-key=dilation]")).to_have_count(0)
+    expect(field).to_be_focused()
+
+
+def test_a_number_that_a_dial_cannot_take_is_said(page: Page, address: str):
+    open_page(page, address, layer="conv~1x5x5~o1~k3")
+    field = inputs(page).get_by_label("Kernel, exact value")
+    field.fill("99")
+    field.press("Enter")
+    said = inputs(page).locator("[data-key=kernel_size] .limit")
+    expect(said).to_have_text("99 is not possible here: 1 to 5; 5 is taken.")
+    field.fill("4")
+    expect(said).to_be_empty()

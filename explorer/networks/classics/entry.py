@@ -35,6 +35,7 @@ class Classic:
         spec_of: makes it of parts, so that it can be opened and changed.
         module_of: builds it; None where the parts are built.
         look_at: what a lecturer would point at.
+        line: of Python that makes it with a public package, `network = …` with its import; "" where none does.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Classic:
     spec_of: SpecOf | None = None
     module_of: Callable[[], nn.Module] | None = None
     look_at: tuple[Sight, ...] = ()
+    line: str = ""
 
     def __post_init__(self) -> None:
         if self.spec_of is None and self.module_of is None:

@@ -73,6 +73,7 @@ def classics() -> Iterator[Classic]:
         "timm’s, which pads as TensorFlow does; the network that is installed with this app.",
         (3, card.preprocessing.crop, card.preprocessing.crop),
         module_of=_embedded,
+        line=f'import timm\n\nnetwork = timm.create_model("{card.architecture}")\n',
     )
 
 
@@ -90,7 +91,12 @@ def _entry(family: Family, name: str, title: str, heads: str = "", aux_logits: b
         _input_shape(name),
         SPECS.get(key),
         partial(_torchvision, name, aux_logits),
+        line=f'from torchvision import models\n\nnetwork = models.get_model("{name}"{_written(aux_logits)})\n',
     )
+
+
+def _written(aux_logits: bool | None) -> str:
+    return "" if aux_logits is None else f", aux_logits={aux_logits}, init_weights=False"
 
 
 def _input_shape(name: str) -> Shape:

@@ -61,6 +61,20 @@ export class Worked {
     this.follow();
   }
 
+  // What was changed, as text for a link: "p8_-6.5_0~b1_2"; "" where nothing was.
+  get text() {
+    return PARTS.filter((part) => this.own[part]?.edited).map((part) => `${part[0]}${[...this.own[part].values].join("_")}`).join("~");
+  }
+
+  // The same text, taken back: what does not fit is left as it is.
+  read(text) {
+    for (const chunk of text.split("~")) {
+      const part = PARTS.find((each) => each[0] === chunk[0]), values = chunk.slice(1).split("_").map(Number);
+      if (this.own[part]?.values.length === values.length && values.every(Number.isFinite)) this.own[part] = { edited: true, values: Float64Array.from(values) };
+    }
+    this.follow();
+  }
+
   // What the stage before makes of its numbers is this one's picture.
   feed(values) {
     this.own.picture = { edited: false, values: Float64Array.from(values) };

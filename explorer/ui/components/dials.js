@@ -27,8 +27,9 @@ export default function ({ data, parentElement: root, setStateValue }) {
     if (gone || lost || held.message <= S.answered) S.held.delete(key);
   }
   const rows = data.dials.map((dial) => list.querySelector(`[data-key="${CSS.escape(dial.key)}"]`) ?? make(dial));
-  // moving nodes takes the hand off them: only where something moved
-  if (rows.some((row, index) => list.children[index] !== row) || list.children.length > rows.length) list.replaceChildren(...rows);
+  // a node that moves loses the hand: others come and go around those that stay
+  for (const row of [...list.children]) if (!rows.includes(row)) row.remove();
+  rows.forEach((row, index) => list.children[index] !== row && list.insertBefore(row, list.children[index] ?? null));
   data.dials.forEach((dial, index) => fill(rows[index], dial));
   pump();
 
@@ -36,12 +37,12 @@ export default function ({ data, parentElement: root, setStateValue }) {
     const row = document.createElement("div");
     row.className = "dial";
     row.dataset.key = key;
-    row.innerHTML = '<label></label><span class="value"><input type="number" /><span class="unit"></span></span><input type="range" />';
+    row.innerHTML = '<label></label><span class="value"><input type="number" /><span class="unit"></span></span><input type="range" /><span class="limit" role="status"></span>';
     return row;
   }
 
   function fill(row, dial) {
-    const [label, field, slider] = [row.querySelector("label"), row.querySelector("[type=number]"), row.querySelector("[type=range]")];
+    const [label, field, slider, limit] = ["label", "[type=number]", "[type=range]", ".limit"].map((part) => row.querySelector(part));
     put(label, dial.label);
     put(row.querySelector(".unit"), dial.unit);
     slider.id = label.htmlFor = `dial-${dial.key}`;
@@ -49,8 +50,12 @@ export default function ({ data, parentElement: root, setStateValue }) {
     for (const input of [field, slider]) Object.assign(input, { min: dial.lowest, max: dial.highest, step: dial.step });
     show();
 
-    slider.oninput = () => turn(nearest(dial, slider.valueAsNumber));
+    slider.oninput = () => {
+      put(limit, "");
+      turn(nearest(dial, slider.valueAsNumber));
+    };
     field.oninput = () => {
+      put(limit, "");
       S.typing = dial.key; // the text is left alone until it is finished: 1 may become 12
       const typed = field.valueAsNumber;
       if (typed >= dial.lowest && typed <= dial.highest) turn(nearest(dial, typed));
@@ -58,8 +63,10 @@ export default function ({ data, parentElement: root, setStateValue }) {
     field.onchange = () => {
       S.typing = null;
       const typed = field.valueAsNumber;
-      if (Number.isNaN(typed)) show();
-      else turn(nearest(dial, typed));
+      if (Number.isNaN(typed)) return void show();
+      const taken = nearest(dial, typed);
+      turn(taken);
+      put(limit, taken === typed ? "" : `${typed} is not possible here: ${dial.lowest} to ${dial.highest}${dial.step === 1 ? "" : ` in steps of ${dial.step}`}; ${taken} is taken.`);
     };
     field.onblur = () => {
       S.typing = null;

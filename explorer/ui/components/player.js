@@ -16,13 +16,13 @@ const ASIDE = 22, BELOW = 10; // and between boards
 const NARROWEST_SUM = 300; // CSS pixels that the sum must have to stand beside the planes
 const WRITTEN_OUT = 48; // products that are all written; of more, one channel's at a time
 const LONG = 60; // products of one channel that get a box of their own to be scrolled
-const BLANK = [188, 188, 188]; // of a cell that is yet to come
 const EASE = 0.35; // part of a frame in which the window glides on
 const ACCENT = "#d62761"; // the winner of a maximum, and hatching over what is never read
 const CHOSEN = "#e8710a"; // the cell that is being edited
 const HUES = { red: "#d32f2f", green: "#2e7d32", blue: "#1e6fd0" };
 const MORE_HUES = ["#0b7285", "#c05c00", "#7048b6", "#a61e4d", "#5c7c1a", "#3557c4", "#8a6d00", "#087f5b"];
 const LARGEST_NUMBER = 999;
+const RESTS = 400; // ms after which a hand that changed numbers is taken to rest
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const coarse = () => matchMedia("(pointer: coarse)").matches;
@@ -77,6 +77,7 @@ class Player {
     const same = this.worked && this.data.stage === data.stage ? this.worked : undefined;
     this.seen = data.identity;
     this.worked = new Worked(data.animation, data.numbers, same);
+    if (!same && data.own) this.worked.read(data.own);
     Object.assign(this, { hovered: null, met: null, opened: 0, frame: 0, cursor: null });
     for (const part of ["mode", "reduce", "inputs", "kernels", "outputs", "frames"]) this[part] = this.worked[part];
     this.tables ??= { signed: tableOf(data.tables.signed), weights: tableOf(data.tables.weights) };
@@ -87,6 +88,16 @@ class Player {
     const names = { picture: "picture", weights: "kernel", bias: "biases" };
     this.say(this.worked.dropped.map(({ part, shape, now }) => `Your ${names[part]} (${by(shape)}) ${part === "bias" ? "do" : "does"} not fit ${now ? `this layer’s ${by(now)}` : "this layer, which has none"}: the worked numbers are back.`).join(" "));
     this.pass();
+    this.report();
+  }
+
+  // What was changed goes into the link when the hand rests.
+  report() {
+    clearTimeout(this.reporting);
+    this.reporting = setTimeout(() => {
+      const { text } = this.worked;
+      if (text !== (this.told ?? this.data.own)) this.tell("own", { text: (this.told = text), when: Date.now() });
+    }, RESTS);
   }
 
   // Of all stages of one layer.
@@ -119,7 +130,7 @@ class Player {
     const back = bytesOf(style.getPropertyValue("--st-background-color")), [primary, letters] = [bytesOf(accent), bytesOf(text)];
     this.ground = this.kernelGround = null;
     return {
-      known, accent, text, line: css(mixed(0.3, letters, back)),
+      known, accent, text, line: css(mixed(0.3, letters, back)), blank: css(mixed(0.08, letters, back)),
       padding: css(mixed(0.1, primary, back)), stripes: css(mixed(0.3, primary, back)),
       hole: css(mixed(0.1, letters, back)), holeStripes: css(mixed(0.25, letters, back)),
     };
@@ -276,6 +287,7 @@ class Player {
     this.pass();
     this.draw();
     this.dressEditor();
+    this.report();
   }
 
   // Cells of a board: `paint` gives [fill, ink, number, stripes]; the last two may be missing.
@@ -497,7 +509,7 @@ class Player {
     this.cells(context, "outputs", (plane, index, at) => {
       const value = filled[index][at], stripes = plane.flags[at] === PICTURE ? "" : paper.holeStripes;
       if (stripes) return [paper.hole, paper.text, value, stripes];
-      if (value === undefined) return [css(BLANK), ""];
+      if (value === undefined) return [paper.blank, ""];
       const colour = shade(tables.signed, value, peak);
       return [css(colour), ink(colour), value];
     });

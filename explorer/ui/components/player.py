@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,11 @@ from explorer.ui.components import register
 
 _mount = register("player", "_paint", "_worked")
 _TABLES: Final = encoded_tables()
+
+OWN: Final = re.compile(r"(?:[pwb]-?[\d._-]+(?:~[pwb]-?[\d._-]+)*)?", re.ASCII)
+"""What the text of changed numbers looks like: parts by their first letters, "p8_-6.5_0~b1_2"."""
+MOST_OWN: Final = 6_000
+"""Characters: longer addresses are cut by some programs."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,8 @@ def player(
     unread: Sequence[bool],
     at: int | None,
     on_pin: Callable[[int | None], None],
+    own: str = "",
+    on_own: Callable[[str], None] = lambda text: None,
 ) -> None:
     """The player.
 
@@ -77,12 +85,20 @@ def player(
             empty where there is none such.
         at: the step that is pinned; None: it plays.
         on_pin: called with the step that was pinned, or None.
+        own: numbers of the visitor's own, as `on_own` was told them: read when the player is new on the page.
+        on_own: called with the numbers that were changed, as text for a link; "" where none is any more.
     """
 
     def pinned() -> None:
         told = st.session_state[name].get("at")
         step = told.get("step") if isinstance(told, Mapping) else None
         on_pin(step if isinstance(step, int) and not isinstance(step, bool) and step >= 0 else None)
+
+    def changed() -> None:
+        told = st.session_state[name].get("own")
+        text = told.get("text") if isinstance(told, Mapping) else None
+        if isinstance(text, str) and OWN.fullmatch(text) and len(text) <= MOST_OWN:
+            on_own(text)
 
     _mount(
         key=name,
@@ -94,7 +110,9 @@ def player(
             "identity": identity,
             "unread": list(unread),
             "at": at,
+            "own": own,
             "tables": _TABLES,
         },
         on_at_change=pinned,
+        on_own_change=changed,
     )
