@@ -15,7 +15,7 @@ import streamlit as st
 import torch
 from torch import nn
 
-from explorer import process, saliency, weights
+from explorer import memory, process, saliency, weights
 from explorer.convolution import ConvSpec, Equivariance, Pair, equivariance
 from explorer.desk import desk
 from explorer.devices import choose_device, device_name
@@ -25,7 +25,10 @@ from explorer.figures.pictures import data_uri, jpeg, png, square_thumbnail, thu
 from explorer.images import SAMPLES, Photo, sample_photo
 from explorer.kernels import KERNELS, Kernel, learned_kernels
 from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard, NetworkInput, card, load_network
+from explorer.networks.classics import CLASSICS
+from explorer.networks.source import Network, Picture, Source, load
 from explorer.preprocessing import CropBox
+from explorer.profiling import NetworkProfile, profile
 from explorer.receptive_field import ReceptiveField, Row, Step
 from explorer.recording import Recorder, Tape
 from explorer.saliency import Saliency, SaliencySpec
@@ -201,6 +204,40 @@ def model_options() -> tuple[Option, ...]:
         )
         for key, entry in CATALOGUE.items()
     )
+
+
+@st.cache_resource(show_spinner=False)
+def classic_options() -> tuple[Option, ...]:
+    """The classic networks as the picker shows them."""
+    return tuple(
+        Option(key, entry.title, entry.family, f"{entry.year} · {entry.reference.citation}")
+        for key, entry in CLASSICS.items()
+    )
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def network(source: Source, input_shape: Picture | None) -> Network:
+    """A network that has shapes and no weights; nothing in it is a visitor's picture, so that all share it."""
+    return load(source, input_shape)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def table(source: Source, input_shape: Picture) -> NetworkProfile:
+    """The table of that network."""
+    found = network(source, input_shape)
+    return profile(found.module, input_shape, name=found.title)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def needs(source: Source, input_shape: Picture, setting: memory.Setting) -> memory.Memory:
+    """What memory that network needs."""
+    return memory.estimate(network(source, input_shape).module, input_shape, setting)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def fits(source: Source, input_shape: Picture, setting: memory.Setting) -> memory.Fits:
+    """The largest batches on each GPU; asked with a batch of 1, whatever is chosen."""
+    return memory.fits(network(source, input_shape).module, input_shape, setting, memory.gpus())
 
 
 @st.cache_resource(show_spinner=False)

@@ -39,8 +39,16 @@ _HANG_ON_MODEL = ("class", "versus", "stage")
 # --------------------------------------------------------------------------- choices in the link
 
 
-def choice(name: str, label: str, options: Mapping[str, str], what: str, *, buttons: bool = False) -> str:
-    """One of a few options that lives in the link; the first is the default.
+def choice(
+    name: str,
+    label: str,
+    options: Mapping[str, str],
+    what: str,
+    *,
+    buttons: bool = False,
+    usual: str = "",
+) -> str:
+    """One of a few options that lives in the link.
 
     Args:
         name: of the choice in the link.
@@ -48,8 +56,9 @@ def choice(name: str, label: str, options: Mapping[str, str], what: str, *, butt
         options: the words for each key.
         what: for the sentence about a link that asks for another, "the method".
         buttons: side by side instead of a list to open.
+        usual: the default; the first where none is given.
     """
-    chosen, key = link.read_among(name, options, next(iter(options)), what), f"{name} control"
+    chosen, key = link.read_among(name, options, usual or next(iter(options)), what), f"{name} control"
     st.session_state[key] = chosen
     named: dict[str, Any] = {
         "format_func": options.__getitem__,

@@ -78,6 +78,19 @@ ROOMS = (
         ),
     ),
     Room(
+        "networks",
+        "Build a net",
+        "Take a classic, build one, or paste your code: read every layer's shape, parameters, work and memory.",
+        "Networks",
+        ":material/account_tree:",
+        (
+            "A hundred classics, a builder with blocks, PyTorch code that is read and never run.",
+            "Shapes, activations, parameters, MACs, receptive field and bytes; each number opens as its product.",
+            "Where the parameters, the work and the memory are; two or three networks side by side.",
+            "Take the code, the table or the link home.",
+        ),
+    ),
+    Room(
         "saliency",
         "Where does it look?",
         "Give a network a picture, pick one of its guesses, and see which parts of the picture supported it.",

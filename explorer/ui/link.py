@@ -14,6 +14,7 @@ _PREFIX = "choice:"
 _RUN = "choices of this run"
 _WRITTEN = "page and address of the last run"
 _CHOSEN = "choices since the last run"
+_SENT = "address that the browser was sent last"
 
 
 def begin(page: str) -> None:
@@ -27,6 +28,7 @@ def begin(page: str) -> None:
     last_page, written = st.session_state.get(_WRITTEN, (page, now))
     by_hand = st.session_state.pop(_CHOSEN, False)
     if now != written and not by_hand:
+        st.session_state[_SENT] = now
         names = now if page != last_page else {*now, *written}
         for name in names:
             st.session_state[_PREFIX + name] = now.get(name, "")
@@ -100,7 +102,9 @@ def write() -> None:
         value = st.session_state[_PREFIX + name]
         if value not in ("", default):
             wanted[name] = value
-    if wanted != now:
+    # a message that was on its way brings an older address: what counts is what the browser was sent last
+    if wanted != now or wanted != st.session_state.get(_SENT, now):
         st.query_params.from_dict(wanted)
+    st.session_state[_SENT] = wanted
     st.session_state.pop(_CHOSEN, None)
     st.session_state[_WRITTEN] = st.session_state[_WRITTEN][0], wanted

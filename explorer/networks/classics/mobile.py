@@ -248,7 +248,7 @@ def _mnasnet(scale: float) -> NetworkSpec:
         _conv(1280, 1, 1, "relu"),
     )
     head = part("dropout", p=0.2), part("linear", out_features=1000)
-    return _network(f"MnasNet {scale:.2f}".rstrip("0"), 224, features, *head)
+    return _network(f"MnasNet {scale:.2f}".removesuffix("0"), 224, features, *head)
 
 
 # EfficientNet ----------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ export default function ({ data, parentElement: root, setStateValue }) {
   }
   const rows = data.dials.map((dial) => list.querySelector(`[data-key="${CSS.escape(dial.key)}"]`) ?? make(dial));
   // a node that moves loses the hand: others come and go around those that stay
-  for (const row of [...list.children]) if (!rows.includes(row)) row.remove();
+  Array.from(list.children).filter((row) => !rows.includes(row)).forEach((row) => row.remove());
   rows.forEach((row, index) => list.children[index] !== row && list.insertBefore(row, list.children[index] ?? null));
   data.dials.forEach((dial, index) => fill(rows[index], dial));
   pump();

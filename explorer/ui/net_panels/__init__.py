@@ -1,0 +1,1 @@
+"""Panels under the table of a network."""

@@ -1,0 +1,104 @@
+"""What the page on whole networks shows: totals, the table, and panels that go further."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from types import MappingProxyType
+from typing import Final
+
+import streamlit as st
+
+from explorer.errors import ExplorerError
+from explorer.images import plain
+from explorer.networks.source import Network
+from explorer.profiling import NetworkProfile
+from explorer.quantities import si
+from explorer.receptive_field import ReceptiveField
+from explorer.ui import cache, controls, frame, link, net_controls
+from explorer.ui.components.layer_table import Place, Repair, layer_table
+from explorer.ui.net_panels.about import about
+from explorer.ui.net_panels.compare import compare
+from explorer.ui.net_panels.diagram import diagram
+from explorer.ui.net_panels.home import take_home
+from explorer.ui.net_panels.memory import memory
+from explorer.ui.net_panels.timing import timing
+from explorer.ui.net_panels.where import where
+
+
+def table(network: Network) -> NetworkProfile:
+    """Title, totals and the table of layers."""
+    found = cache.table(network.source, network.input_shape)
+    st.markdown(f"## {plain(network.title)}")
+    st.html(f'<div class="figures">{"".join(_figures(found))}</div>')
+    repairs = net_controls.repairs(network, found)
+    layer_table(
+        "net table",
+        found,
+        _choose,
+        _chosen(found),
+        [Repair(key, words) for key, (words, _) in repairs.items()],
+        lambda key: net_controls.take(repairs[key][1]),
+    )
+    return found
+
+
+def _figures(found: NetworkProfile) -> list[str]:
+    layers = sum(row.macs > 0 and row.parameters > 0 for row in found.leaves)
+    figures = [
+        ("parameters", si(found.parameters), f"{found.parameters:,}"),
+        ("MACs for one picture", si(found.macs), f"{found.macs:,}; FLOPs are twice as many"),
+        ("of weights", si(found.weight_bytes, "B"), f"{found.weight_bytes:,} bytes: 4 for each float32"),
+        ("activations", si(found.activations), f"{found.activations:,} numbers in all maps together"),
+        ("convolutions and dense layers", str(layers), "layers with weights that multiply"),
+    ]
+    fields = [row.field for row in found.leaves if isinstance(row.field, ReceptiveField)]
+    if fields:
+        rows, columns = fields[-1].size
+        field = f"{rows} × {columns}"
+        figures.append(("pixels seen by a unit of the last map", field, "its receptive field"))
+    return [
+        f'<div title="{escape(exact)}"><b>{escape(number)}</b><span>{escape(words)}</span></div>'
+        for words, number, exact in figures
+    ]
+
+
+def _chosen(found: NetworkProfile) -> Place | None:
+    path, _, call = link.read("row").rpartition("~")
+    if not call.isdecimal():
+        return None
+    return next(
+        ((row.path, row.call) for row in found.rows if (row.path, row.call) == (path, int(call))), None
+    )
+
+
+def _choose(place: Place | None) -> None:
+    link.choose("row", f"{place[0]}~{place[1]}" if place else "")
+
+
+Panel = Callable[[Network, NetworkProfile], None]
+PANELS: Final[Mapping[str, tuple[str, Panel]]] = MappingProxyType(
+    {
+        "diagram": ("Diagram", diagram),
+        "where": ("Where it goes", where),
+        "memory": ("Memory", memory),
+        "compare": ("Compare", compare),
+        "time": ("Time", timing),
+        "about": ("What to look at", about),
+        "home": ("Take home", take_home),
+    }
+)
+"""Title and function of each panel, by its key in the link."""
+
+
+@frame.part
+def further(network: Network, found: NetworkProfile) -> None:
+    """The choice of a panel, and the panel."""
+    if net_controls.chosen_network() is not network:
+        st.rerun()  # another net was taken down here: all of the page must have it
+    titles = {key: title for key, (title, _) in PANELS.items()}
+    panel = controls.choice("further", "Go further", titles, "the panel", buttons=True)
+    try:
+        PANELS[panel][1](network, found)
+    except ExplorerError as error:
+        st.warning(plain(str(error)), icon=":material/info:")
