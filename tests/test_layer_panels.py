@@ -54,6 +54,16 @@ def value(product: str) -> float:
     return float(eval(product))
 
 
+def above(at: AppTest) -> tuple[str, str]:
+    """The shapes that stand above: of the input and of the output."""
+    (shown,) = (
+        json.loads(each.proto.json)
+        for each in at.get("bidi_component")
+        if each.proto.component_name.endswith("outcome")
+    )
+    return shown["before"], shown["after"]
+
+
 def told(at: AppTest) -> str:
     return plain("\n".join(each.value for each in [*at.markdown, *at.caption, *at.info]))
 
@@ -344,7 +354,7 @@ def test_a_window_that_is_taken_becomes_the_layer_above():
     take(at, "K 3 · S 2 · P 1 · D 1")
     assert not at.exception
     assert choices(at)["layer"] == "conv~3x32x32~o10~k3~s2~p1"
-    assert "## 3 × 32 × 32 → :primary[10 × 16 × 16]" in told(at)
+    assert above(at) == ("3 × 32 × 32", "10 × 16 × 16")
     (chosen,) = (radio.value for radio in at.radio if radio.value)
     assert plain(chosen).startswith("K 3 · S 2 · P 1 · D 1,")
 
@@ -354,7 +364,7 @@ def test_one_axis_alone_leaves_the_other_as_it_is():
     take(at, "K 2 · S 2 · P 0 · D 1")
     spec, shape = read_layer(choices(at)["layer"])
     assert (spec.kernel_size, spec.stride, spec.padding) == ((2, 5), (2, 1), (0, 2))
-    assert "→ :primary[10 × 16 × 32]" in told(at)
+    assert above(at)[1] == "10 × 16 × 32"
     assert shape == (3, 32, 32)
 
 
@@ -418,7 +428,7 @@ def test_the_exercise_of_courses_begins_with_its_answer():
     at = visit("arithmetic", about="solve", layer="conv~3x32x32~o6~k3", to="28")
     assert lines(at)[0].startswith("K 5 · S 1 · P 0 · D 1, since ⌊(32 + 2·0 − 5)/1⌋ + 1 = 28; nothing")
     take(at, "K 5 · S 1 · P 0 · D 1")
-    assert "→ :primary[6 × 28 × 28]" in told(at)
+    assert above(at)[1] == "6 × 28 × 28"
 
 
 @pytest.mark.parametrize(
@@ -527,7 +537,7 @@ def test_an_example_that_is_picked_sets_the_layer_above():
     assert choices(at) == {
         "about": "examples", "example": "alexnet-conv1", "layer": "conv~3x227x227~o96~k11~s4",
     }  # fmt: skip
-    assert "→ :primary[96 × 55 × 55]" in told(at)
+    assert above(at)[1] == "96 × 55 × 55"
     shown = claims(at)
     assert shown["parameters"] == ["34,944", "(11×11×3 + 1)×96 = 34,944", f"{AGREES}."]
     assert shown["MACs"][0] == "–"
@@ -542,7 +552,7 @@ def test_any_layer_of_a_stack_can_stand_above():
     assert layers.value is None
     layers.select("Max pooling 2×2: 512×14×14 → 512×7×7").run()
     assert choices(at)["layer"] == "max_pool~512x14x14~k2~s2"
-    assert "→ :primary[512 × 7 × 7]" in told(at)
+    assert above(at)[1] == "512 × 7 × 7"
     assert at.selectbox(key="example layer").value == "Max pooling 2×2: 512×14×14 → 512×7×7"
 
 
@@ -550,7 +560,7 @@ def test_an_example_can_be_set_again_after_the_layer_was_changed():
     at = visit("arithmetic", about="examples", layer="conv~3x9x9~o1~k3")
     (again,) = (button for button in at.button if button.label == "Set the layer above")
     again.click().run()
-    assert "→ :primary[10 × 32 × 32]" in told(at)
+    assert above(at)[1] == "10 × 32 × 32"
     assert not [button for button in at.button if button.label == "Set the layer above"]
 
 

@@ -39,6 +39,7 @@ def table(network: Network) -> NetworkProfile:
         _chosen(found),
         [Repair(key, words) for key, (words, _) in repairs.items()],
         lambda key: net_controls.take(repairs[key][1]),
+        height=760,
     )
     return found
 

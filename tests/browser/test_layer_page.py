@@ -1216,6 +1216,8 @@ def test_cells_are_chosen_by_hand_and_padding_leads_to_what_it_copies(page: Page
     go(page, layer="conv~1x5x5~o1~k3~p2")
     follows(page)
     edit(page)
+    settled(page)
+    page.wait_for_timeout(500)  # what follows the answer may still move the page
     page.mouse.click(*cell(page, "inputs", 0, 0, 0))
     expect(note(page)).to_have_text("This is padding, 0 by rule: it stays.")
 

@@ -80,7 +80,7 @@ def in_1024s(count: int) -> str:
     """Bytes with a binary prefix.
 
     >>> in_1024s(512), in_1024s(2_000), in_1024s(67_108_864)
-    ('512 B', '1.95 KiB', '64 MiB')
+    ('512 B', '1.953 KiB', '64 MiB')
     """
     number, steps = float(count), 0
     while number >= 1024 and steps < 4:
