@@ -589,6 +589,8 @@ def test_a_finger_drags_and_adds(browser: Browser, address: str):
             send("touchMove", (x, y + (end + 12 - y) * step / 8))
         send("touchEnd")
         parts(page, *SMALL.parts[1:3], SMALL.parts[0], SMALL.parts[3])
+        settled(page)
+        page.wait_for_timeout(500)
         page.get_by_role("button", name="Add", exact=True).tap()
         page.get_by_role("option").filter(has_text="ReLU").first.tap()
         holds(page, lambda spec: len(spec.parts) == 5)
