@@ -984,7 +984,7 @@ def test_what_is_too_much_to_draw_is_said(page: Page, address: str):
     before = page.url
     dial(page, "kernel_size").fill("3")
     expect(players(page)).to_have_count(1)
-    assert page.url != before
+    page.wait_for_url(lambda url: url != before)  # the address follows at the end of the run
 
 
 # ------------------------------------------------------------------------------- the sum, channel by channel
@@ -1213,11 +1213,11 @@ def test_cells_are_chosen_by_hand_and_padding_leads_to_what_it_copies(page: Page
     expect(editor(page)).to_have_attribute("aria-label", "Number of input, row 1, column 1")
     page.keyboard.press("Escape")
     expect(editor(page)).to_be_hidden()
+    page.wait_for_url(lambda url: "numbers=p" in url)
+    settled(page)
     go(page, layer="conv~1x5x5~o1~k3~p2")
     follows(page)
     edit(page)
-    settled(page)
-    page.wait_for_timeout(500)  # what follows the answer may still move the page
     page.mouse.click(*cell(page, "inputs", 0, 0, 0))
     expect(note(page)).to_have_text("This is padding, 0 by rule: it stays.")
 
