@@ -50,7 +50,7 @@ class Plane:
     """One grid of cells.
 
     Attributes:
-        label: "red", "channel 2 of 64, depth 3", "filter 1", …
+        label: "red", "channel 2 of 64, depth 3", "filter 0", …; counted from torch's 0
         values: (rows, columns), float64, the padding as it is read; −∞ around a maximum.
         flags: (rows, columns), uint8: `PICTURE`, `PADDING` or `HOLE`.
         source: (rows, columns): where each number comes from, as an index into the flattened picture (into the
@@ -284,12 +284,12 @@ def _filter_names(part: LayerSpec, whole: LayerSpec) -> list[str]:
 
 
 def _names(noun: str, count: int, of: int, part: LayerSpec, whole: LayerSpec) -> list[str]:
-    """Numbers count in the whole layer: what is drawn are the first of each of its first groups."""
+    """Numbers count in the whole layer, from torch's 0: what is drawn are the first of each of its first groups."""
     groups, all_groups = (
         spec.in_channels if spec.kind == "depthwise" else spec.groups for spec in (part, whole)
     )
     each, apart = count // groups, of // all_groups
-    numbers = [group * apart + index + 1 for group in range(groups) for index in range(each)]
+    numbers = [group * apart + index for group in range(groups) for index in range(each)]
     return [f"{noun} {number}" if count == of else f"{noun} {number} of {of}" for number in numbers]
 
 
@@ -544,7 +544,7 @@ def _planes(
         source: in the shape of `values`, as `Plane.source`.
     """
     along = np.zeros(len(flags), np.uint8) if along is None else along
-    number = np.cumsum(along == PICTURE)
+    number = np.cumsum(along == PICTURE) - 1
     planes = []
     for at, (name, channel) in enumerate(zip(names, values, strict=True)):
         for index, plane in enumerate(channel):

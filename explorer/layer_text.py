@@ -418,7 +418,7 @@ def _unknown(name: str, call: ast.Call, shape: Sizes) -> LayerError:
 
 
 def _dense(name: str, call: ast.Call, shape: Sizes) -> LayerError:
-    """A dense layer is a convolution whose window is as large as the picture."""
+    """A dense layer is a convolution: its window as large as the picture, or one cell where it reads other numbers."""
     order = ("units",) if name == "Dense" else ("out_features", "bias")
     order = ("in_features", *order) if name == "Linear" else order
     bias = "use_bias" if name == "Dense" else "bias"
@@ -426,20 +426,23 @@ def _dense(name: str, call: ast.Call, shape: Sizes) -> LayerError:
     units = given.get(order[-1] if name == "Dense" else "out_features")
     if not isinstance(units, int) or not 1 <= units <= MAX_NUMBER:
         return LayerError(f"{name} needs the number of its outputs, from 1 to {MAX_NUMBER:,}.")
-    reads, numbers = given.get("in_features"), math.prod(shape)
-    whole = LayerSpec(
-        "conv", len(shape) - 1, shape[0], units, kernel_size=shape[1:], bias=bool(given.get(bias, True))
-    )
-    line = code(whole)
-    sentence = f"{name} is a dense layer: it reads all pixels at once and has no window. "
-    if reads in (None, numbers):
-        sentence += f"On {_times(shape)} = {numbers:,} numbers, {line} does the same."
-    else:
-        sentence += (
-            f"It reads {reads} numbers, but {_times(shape)} are {numbers:,}; a dense layer of these does the same as "
-            f"{line}."
+    numbers, axes, biased = math.prod(shape), len(shape) - 1, bool(given.get(bias, True))
+    reads = given.get("in_features", numbers)
+    if not isinstance(reads, int) or not 1 <= reads <= MAX_NUMBER:
+        return LayerError(f"{name} needs the number of its inputs, from 1 to {MAX_NUMBER:,}.")
+    if reads == numbers:
+        line = code(LayerSpec("conv", axes, shape[0], units, kernel_size=shape[1:], bias=biased))
+        return OtherLine(
+            f"{name} is a dense layer: it reads all pixels at once and has no window. On {_times(shape)} = "
+            f"{numbers:,} numbers, {line} does the same.",
+            line,
         )
-    return OtherLine(sentence, line)
+    line = code(LayerSpec("conv", axes, reads, units, kernel_size=1, bias=biased))
+    return OtherLine(
+        f"{name} is a dense layer: it has no window. It reads {reads:,} numbers, but {_times(shape)} are {numbers:,}; "
+        f"where {reads:,} channels arrive, as behind a global pooling, {line} does the same at each position.",
+        line,
+    )
 
 
 def _times(shape: Sizes) -> str:

@@ -438,14 +438,21 @@ def _gib(number: float) -> int:
     return int(number * 2**30)
 
 
+# Sold sizes: NVIDIA's data sheets.  Capacities: the lowest that torch's messages about lack of memory state, on Linux;
+# drivers differ by some 0.2 GiB.  Seen in issues on GitHub:
+# T4 14.56 (Zheng-Chong/CatVTON#133) to 14.76 (xinge008/Cylinder3D#109),
+# RTX 4090 23.61 (pinokiofactory/flux-webui#11) to 23.68 (zai-org/CogVideo#36),
+# A100 39.50 (TianheWu/CoSeR#10) to 39.59 (raoyongming/DenseCLIP#52),
+# A100 79.14 (lianqi1008/Control-GIC#6) to 79.35 (Instruction-Tuning-with-GPT-4/GPT-4-LLM#16),
+# H100 79.11 (vllm-project/vllm#27508).
 GPUS: Final = (
-    Gpu("T4, 16 GB", _gib(14.74)),
-    Gpu("RTX 4090, 24 GB", _gib(23.64)),
-    Gpu("A100, 40 GB", _gib(39.39)),
-    Gpu("A100, 80 GB", _gib(79.15)),
-    Gpu("H100, 80 GB", _gib(79.10)),
+    Gpu("T4, 16 GB", _gib(14.56)),
+    Gpu("RTX 4090, 24 GB", _gib(23.61)),
+    Gpu("A100, 40 GB", _gib(39.50)),
+    Gpu("A100, 80 GB", _gib(79.14)),
+    Gpu("H100, 80 GB", _gib(79.11)),
 )
-"""Capacities as torch's own messages about lack of memory state them ("GPU 0 has a total capacity of …")."""
+"""Capacities as torch reports them ("GPU 0 has a total capacity of …")."""
 
 
 def gpus() -> tuple[Gpu, ...]:

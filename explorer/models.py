@@ -1,8 +1,9 @@
-"""Pretrained networks: a card for each set of weights, how its input is prepared, and loading it.
+"""Networks that can be asked: a card for each set of weights, how its input is prepared, and loading it.
 
 The catalogue holds the network that is installed with the app, EfficientNet-Lite0, and every
 classification network and weights entry that torchvision lists.  Facts about the latter are
-torchvision's own metadata; nothing is copied by hand but the names, families and papers.
+torchvision's own metadata; nothing is copied by hand but the names, families and papers.  Beside it any
+network that has no trained weights can be asked, with random ones: `untrained` makes its card and builds it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from explorer.preprocessing import CropBox, Preprocessing
 __all__ = [
     "CATALOGUE",
     "DEFAULT_MODEL",
+    "RANDOM",
     "ModelCard",
     "NetworkInput",
     "build_network",
@@ -42,6 +44,8 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "efficientnet_lite0"
+RANDOM = "random~"
+"""With this begin the keys of networks without trained weights: see `untrained`."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +56,19 @@ class ModelCard:
         key: in addresses and caches: "resnet50.IMAGENET1K_V2".
         name: for reading: "ResNet-50".
         architecture: the name of torchvision's builder, or timm's.
-        weights: the entry's name; "" for the embedded network.
+        weights: the entry's name; "" for the embedded network; "random weights".
         family: networks of one idea: "ResNet".
-        year: when the idea was first shown.
+        year: when the idea was first shown; 0 for a network of one's own.
         parameters: learned numbers, as built with these weights.
         gmacs: 10^9 multiply-accumulates for one picture of the size it takes.
         top1, top5: per cent right on ImageNet's validation pictures; None where nobody says.
         preprocessing: how its input is prepared.
         classes: their names as torchvision has them, in the order of the outputs.
-        paper: key of `references.PAPERS`.
-        source: "embedded" in the app's installation, or from "torchvision"'s hub.
-        url: where the weights come from.
-        file_name: of the weights; ends in the first digits of its SHA-256.
-        megabytes: size of that file, in 10^6 bytes.
+        paper: key of `references.PAPERS`; "" for a network of one's own.
+        source: of the weights: "embedded" in the app's installation, from "torchvision"'s hub, or "random".
+        url: where the weights come from; "" for random ones.
+        file_name: of the weights; ends in the first digits of its SHA-256; "" for random ones.
+        megabytes: size of that file, or of random weights, in 10^6 bytes.
         note: what else a reader should know; "" for nothing.
     """
 
@@ -81,7 +85,7 @@ class ModelCard:
     preprocessing: Preprocessing
     classes: tuple[str, ...] = field(repr=False, compare=False)
     paper: str
-    source: Literal["embedded", "torchvision"]
+    source: Literal["embedded", "torchvision", "random"]
     url: str
     file_name: str
     megabytes: float
@@ -138,7 +142,7 @@ class NetworkInput:
         return self.box.height * self.box.width / (self.photo.height * self.photo.width)
 
     def tensor(self) -> Tensor:
-        """What the network is fed, (1, 3, crop, crop), normalised."""
+        """What the network is fed, (1, channels, crop, crop), normalised."""
         return self.preprocessing.tensor(self.photo.pixels)
 
     def image(self) -> NDArray[np.uint8]:
@@ -259,11 +263,16 @@ CATALOGUE: Mapping[str, ModelCard] = MappingProxyType({card.key: card for card i
 
 
 def card(key: str) -> ModelCard:
-    """The card with this key.
+    """The card with this key, of the catalogue or of a network with random weights.
 
     Raises:
         ModelError: there is none.
+        ExplorerError: a network with random weights that cannot be had, see `untrained.card`.
     """
+    if key.startswith(RANDOM):
+        from explorer import untrained  # which knows this catalogue
+
+        return untrained.card(key)
     try:
         return CATALOGUE[key]
     except KeyError:
@@ -279,7 +288,10 @@ def build_network(card: ModelCard, file: Path | None) -> nn.Module:
 
     Raises:
         WeightsError: the file is missing or damaged, or does not fit the network.
+        ModelError: a card of random weights, which are in no file.
     """
+    if card.source == "random":
+        raise ModelError(f"{card.title} are in no file.")
     path = _embedded_file() if file is None and card.source == "embedded" else file
     if path is None:
         raise WeightsError(f"{card.title} needs {card.file_name}, which is missing.")
@@ -296,15 +308,20 @@ def load_network(key: str, progress: weights.Progress | None = None) -> nn.Modul
     """The network with this key and its weights, which are downloaded if they are not here; a new one each time.
 
     Args:
-        key: of the catalogue.
+        key: of a card.
         progress: called while weights are downloaded, see `weights.fetch`.
 
     Raises:
         ModelError: there is no such network.
         WeightsError: its weights cannot be had, or are damaged.
+        ExplorerError: a network with random weights that cannot be built.
         Cancelled: the download was stopped.
     """
     wanted = card(key)
+    if wanted.source == "random":
+        from explorer import untrained
+
+        return untrained.build(key)
     return build_network(wanted, None if wanted.source == "embedded" else weights.fetch(wanted, progress))
 
 

@@ -612,6 +612,9 @@ _LATEX: Final[Mapping[str, str]] = MappingProxyType(
         "≤": r"$\leq$",
         "²": r"$^2$",
         "⁶": r"$^6$",
+        "α": r"$\alpha$",
+        "β": r"$\beta$",
+        "ε": r"$\varepsilon$",
     }
 )
 ONE_PAGE: Final = 45

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from explorer.errors import ExplorerError
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -41,6 +43,8 @@ def explain(
     error: Exception, path: str, kind: str, module: nn.Module | None, arrived: Sequence[Tensor]
 ) -> Failure:
     """What an error means that a module, or an operation where there is no module, met with these tensors."""
+    if isinstance(error, ExplorerError):  # a whole sentence already, as of code that was read
+        return Failure(path, kind, str(error))
     where = f"{kind} “{path}”" if path else f"The network ({kind})"
     if module is None and kind in _TITLES:
         where = f"The {_TITLES[kind]} “{path}”"

@@ -279,5 +279,61 @@ _SALIENCY = (
     ),
 )
 
-PAPERS: Mapping[str, Paper] = MappingProxyType({paper.key: paper for paper in (*_NETWORKS, *_SALIENCY)})
+_FEATURES = (
+    _arxiv(
+        "lenc2015",
+        "Lenc & Vedaldi",
+        2015,
+        "1411.5908",
+        "Understanding Image Representations by Measuring Their Equivariance and Equivalence",
+    ),
+    _arxiv("zhang2019", "Zhang", 2019, "1904.11486", "Making Convolutional Networks Shift-Invariant Again"),
+    _arxiv(
+        "molchanov2017",
+        "Molchanov et al.",
+        2017,
+        "1611.06440",
+        "Pruning Convolutional Neural Networks for Resource Efficient Inference",
+    ),
+    _arxiv(
+        "kornblith2019",
+        "Kornblith et al.",
+        2019,
+        "1905.00414",
+        "Similarity of Neural Network Representations Revisited",
+    ),
+    _arxiv(
+        "nguyen2021",
+        "Nguyen et al.",
+        2021,
+        "2010.15327",
+        "Do Wide and Deep Networks Learn the Same Things? Uncovering How Neural Network Representations Vary with "
+        "Width and Depth",
+    ),
+    _arxiv(
+        "mahendran2015",
+        "Mahendran & Vedaldi",
+        2015,
+        "1412.0035",
+        "Understanding Deep Image Representations by Inverting Them",
+    ),
+    Paper(
+        "olah2017",
+        "Olah et al.",
+        2017,
+        "Feature Visualization",
+        "https://distill.pub/2017/feature-visualization/",
+    ),
+    Paper(
+        "olah2018",
+        "Olah et al.",
+        2018,
+        "The Building Blocks of Interpretability",
+        "https://distill.pub/2018/building-blocks/",
+    ),
+)
+
+PAPERS: Mapping[str, Paper] = MappingProxyType(
+    {paper.key: paper for paper in (*_NETWORKS, *_SALIENCY, *_FEATURES)}
+)
 """Every paper that the app cites, by its key."""

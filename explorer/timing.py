@@ -20,6 +20,7 @@ from explorer.desk import desk
 from explorer.devices import device_name
 from explorer.dry_run import tensors
 from explorer.errors import Cancelled, ExplorerError, ModelError
+from explorer.networks.reading import budget
 from explorer.profiling import NetworkProfile, profile
 from explorer.quantities import si
 
@@ -36,6 +37,9 @@ PASSES: Final = 7
 
 LONGEST: Final = 12.0
 """Seconds after which no further forward of a batch is begun: three are enough then."""
+
+CODE: Final = 30.0
+"""Seconds that a forward of code that was read may take: with numbers it is not the code alone that takes time."""
 
 FEWEST: Final = 3
 
@@ -196,7 +200,7 @@ def fit(
         ModelError: not even the first fits, or the network does not run.
     """
     found: list[int] = []
-    constants = sum(tensor.nbytes for part in module.modules() for tensor in _own(part))
+    constants = constant_bytes(module)
     for batch in batches:
         table = profile(module, input_shape, batch=batch)
         if table.failure:
@@ -205,26 +209,44 @@ def fit(
             return tuple(found), f"A batch of {batch:,} is left out: the network does not run with it."
         need = table.weight_bytes + constants + table.inference.total
         macs = table.macs * batch
-        if need <= budget and macs <= work:
+        why = refusal(table, need, macs, budget, work)
+        if not why:
             found.append(batch)
             continue
         if not found:
-            raise ModelError(_too_large(table, need, budget, work))
+            raise ModelError(why)
         reason = f"{si(need, 'B')} of memory" if need > budget else f"{si(macs)} multiplications"
         return tuple(found), f"A batch of {batch:,} is left out: it needs {reason}."
     return tuple(found), ""
 
 
-def _too_large(table: NetworkProfile, need: int, budget: int, work: int) -> str:
+def refusal(
+    table: NetworkProfile, need: int, macs: int, budget: int = BUDGET, work: int = WORK, weights: int = BUDGET
+) -> str:
+    """Why a network is not run here, in a sentence with the figure; "" where it may be.
+
+    Args:
+        table: of the network.
+        need: bytes of its weights and of what is held beside them.
+        macs: multiplications of one forward.
+        budget, work, weights: the most of all bytes, of multiplications, and of bytes of weights alone.
+    """
+    large, parameters = "This network is too large to be run here:", si(table.parameters)
+    if table.weight_bytes > weights:
+        return f"{large} {parameters} parameters take {si(table.weight_bytes, 'B')}; the most is {si(weights, 'B')}."
     if need > budget:
         return (
-            f"This network is too large to be run here: {si(table.parameters)} parameters take "
-            f"{si(table.weight_bytes, 'B')}, with activations {si(need, 'B')}; {si(budget, 'B')} are allowed."
+            f"{large} {parameters} parameters take {si(table.weight_bytes, 'B')}, with activations "
+            f"{si(need, 'B')}; {si(budget, 'B')} are allowed."
         )
-    return (
-        f"This network is too slow to be run here: one picture takes {si(table.macs)} multiplications; "
-        f"{si(work)} are allowed."
-    )
+    if macs > work:
+        return f"This network is too slow to be run here: it takes {si(macs)} multiplications; {si(work)} are allowed."
+    return ""
+
+
+def constant_bytes(module: nn.Module) -> int:
+    """Bytes of a network's tensors that are neither parameters nor buffers."""
+    return sum(tensor.nbytes for part in module.modules() for tensor in _own(part))
 
 
 def _own(part: nn.Module) -> list[Tensor]:
@@ -262,7 +284,7 @@ def _drawn(parameter: Tensor, device: torch.device) -> Tensor:
     return made.normal_(std=math.sqrt(2 / max(inputs, 1))) if parameter.dim() > 1 else made
 
 
-class _Here(TorchFunctionMode):
+class Here(TorchFunctionMode):
     """Tensors that a forward makes on the meta device, as code that was read does, are made on a real one."""
 
     def __init__(self, device: torch.device) -> None:
@@ -272,10 +294,12 @@ class _Here(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        kwargs = kwargs or {}
-        if kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "meta":
-            kwargs = {**kwargs, "device": self.device}
-        return func(*args, **kwargs)
+        named = {key: self._real(value) for key, value in (kwargs or {}).items()}
+        return func(*map(self._real, args), **named)
+
+    def _real(self, value: Any) -> Any:
+        named = isinstance(value, str) and value == "meta"
+        return self.device if named or (isinstance(value, torch.device) and value.type == "meta") else value
 
 
 Forward = Callable[[Tensor], Any]
@@ -289,7 +313,8 @@ def _forward(network: nn.Module, picture: Tensor) -> Forward:
     """
 
     def here(pictures: Tensor) -> Any:
-        with _Here(picture.device):
+        with Here(picture.device), budget.fresh() as allowance:
+            allowance.deadline += CODE  # of the steps in between, which are counted too
             return network(pictures)
 
     for run in (network, here):  # a mode costs microseconds at each call: only where it is needed

@@ -14,12 +14,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import convnext, densenet, mobilenetv2, mobilenetv3, resnet
-from torchvision.models.googlenet import BasicConv2d, Inception
+from torchvision.models import (
+    convnext,
+    densenet,
+    efficientnet,
+    inception,
+    maxvit,
+    mobilenetv2,
+    mobilenetv3,
+    regnet,
+    resnet,
+    shufflenetv2,
+    swin_transformer,
+    vision_transformer,
+)
+from torchvision.models.googlenet import BasicConv2d, Inception, InceptionAux
 from torchvision.ops.misc import SqueezeExcitation
 
-from explorer.networks.parts import ACTIVATIONS, BLOCKS, GROUPS, PARTS
-from explorer.networks.spec import NetworkSpec, Part
+from explorer.networks.parts import ACTIVATIONS, BLOCKS, GROUPS, PARTS, TOKENS
+from explorer.networks.spec import NetworkSpec, Part, part
 
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError)
 KINDS = tuple(PARTS)
@@ -35,8 +48,14 @@ _SMALL: dict[str, Callable[[random.Random], Any]] = {
     "bottleneck": lambda rng: rng.randint(1, 4),
     "reduction": lambda rng: rng.randint(1, 8),
     "expansion": lambda rng: rng.choice([1, 2, 6]),
-    "size": lambda rng: rng.randint(1, 7),
+    "size": lambda rng: rng.choice([1, 1, 2, 3, 5, 7]),
+    "dropout": lambda rng: rng.choice([0.0, 0.1]),
     "times": lambda rng: rng.choice([1, 1, 2, 3]),
+    "heads": lambda rng: rng.choice([1, 1, 2, 4]),
+    "head_channels": lambda rng: rng.choice([1, 1, 2, 4]),
+    "group_width": lambda rng: rng.choice([1, 1, 2, 4]),
+    "squeeze_ratio": lambda rng: rng.choice([0.0, 0.25]),
+    "window": lambda rng: rng.choice([1, 2, 3, 7]),
     "layer_scale": lambda rng: 0.5,
     "initial": lambda rng: rng.choice([1.0, 0.25]),
     "alpha": lambda rng: rng.choice([0.5, 1.0]),
@@ -71,7 +90,17 @@ def draw_part(rng: random.Random, kind: str | None = None, depth: int = 0, fitti
         elif setting.type == "pair":
             settings[name] = _pair(rng, name, setting.choices)
     if fitting and "groups" in settings and kind != "resnext_bottleneck":
-        settings["groups"] = 1
+        settings["groups"] = 2 if kind == "channel_shuffle" else 1
+    elif settings.get("groups") == 1 and kind == "channel_shuffle":
+        settings["groups"] = 2
+    if fitting:
+        settings |= dict.fromkeys(settings.keys() & {"heads", "head_channels", "group_width"}, 1)
+        if kind == "shuffle_unit":
+            settings |= {"out_channels": 4, "stride": 2}
+        if kind == "maxvit_block":
+            settings |= {"window": rng.choice([1, 2]), "head_channels": 1}
+        if kind == "partition_attention":
+            settings |= {"size": rng.choice([1, 3]), "head_channels": 1}
     inside: tuple[Part, ...] = ()
     if kind in GROUPS:
         inside = tuple(
@@ -104,13 +133,37 @@ def draw_spec(rng: random.Random, fitting: bool = False) -> NetworkSpec:
     if rng.random() < 0.3:
         kinds = ("flatten", "linear", "batch_norm", "relu", "linear", "dropout", "softmax")
         parts += tuple(draw_part(rng, kind) for kind in kinds[: rng.randint(2, len(kinds))])
+    elif rng.random() < 0.3:
+        kinds = ("encoder_block", "attention", "layer_norm", "class_token", "positions", "linear", "gelu")
+        tokens = tuple(draw_part(rng, rng.choice(kinds), fitting=fitting) for _ in range(rng.randint(1, 5)))
+        parts += (part("tokens"), *tokens, draw_part(rng, rng.choice(("token_pool", "flatten"))))
     return NetworkSpec("Random", shape, parts)
 
 
 # What torch makes of it ------------------------------------------------------------------------------
 
 
-_NEED_MAPS = ("zero_pad", "dropout2d", "global_average_pool", "adaptive_average_pool")
+_NEED_MAPS = {"zero_pad", "dropout2d", "global_average_pool", "adaptive_average_pool"} | {
+    "lenet_c3",
+    "subsampling",
+    "half",
+    "channel_shuffle",
+    "auxiliary_head",
+    "tokens",
+    "window_attention",
+    "patch_merging",
+    "partition_attention",
+    *(BLOCKS - TOKENS),
+}
+_DIMENSIONS = {
+    **dict.fromkeys(_NEED_MAPS, (4,)),
+    **dict.fromkeys(TOKENS, (3,)),
+    **dict.fromkeys(PARTS.keys() - _NEED_MAPS - TOKENS, (2, 4)),
+    **dict.fromkeys((*ACTIVATIONS, "layer_norm", "dropout", "flatten"), (2, 3, 4)),
+    "linear": (2, 3),
+    "distances_to_codes": (2,),
+}
+"""Dimensions of a batch that a kind reads; where torch is no judge, since it would take tokens for a map."""
 
 
 def torch_run(spec: NetworkSpec, x: Tensor) -> tuple[Tensor, int]:
@@ -134,17 +187,19 @@ def _run(each: Part, x: Tensor, counted: list[int]) -> Tensor:
         outs = [_run(inner, x, counted) for inner in each.inside]
         if x._version != version and len(outs) > 1:
             raise ValueError("torch would let one branch write over what the others read")
-        if each["join"] == "cat":
-            return torch.cat(outs, 1)
         if len({out.dim() for out in outs}) > 1:
             raise ValueError("torch would stretch a row of numbers over a map")
+        if each["join"] == "cat" and outs[0].dim() == 3:
+            raise ValueError("torch would put tokens behind each other")
+        if each["join"] == "cat":
+            return torch.cat(outs, 1)
         total = outs[0]
         for out in outs[1:]:
             if each["join"] == "add" and out.shape != total.shape:
                 raise ValueError("torch would repeat one of them; a sum of unlike shapes is refused here")
             total = total + out if each["join"] == "add" else total * out
         return total
-    if each.kind in ("linear", *_NEED_MAPS, *BLOCKS) and (x.dim() == 2) != (each.kind == "linear"):
+    if x.dim() not in _DIMENSIONS[each.kind]:
         raise ValueError("torch would take a row of numbers for a map, or rows of a map for batches")
     layer = torch_layer(each, x)
     counted[0] += sum(parameter.numel() for parameter in layer.parameters())
@@ -154,7 +209,7 @@ def _run(each: Part, x: Tensor, counted: list[int]) -> Tensor:
 def torch_layer(each: Part, x: Tensor) -> nn.Module:
     """torch's or torchvision's layer for one part and what arrives at it."""
     s = {setting.name: each[setting.name] for setting in each.about.settings}
-    c = x.shape[1]
+    c = x.shape[1] if x.dim() == 4 else x.shape[-1]
     window = {name: s[name] for name in ("kernel_size", "stride", "padding") if name in s}
     match each.kind:
         case "conv":
@@ -212,11 +267,167 @@ def torch_layer(each: Part, x: Tensor) -> nn.Module:
         case "dropout2d":
             return nn.Dropout2d(s["p"])
         case "softmax":
-            return nn.Softmax(1)
+            return nn.Softmax(2 if x.dim() == 3 else 1)
+        case "scaled_tanh":
+            return _Pointwise(lambda x: 1.7159 * torch.tanh(x * 2 / 3))
+        case "channel_shuffle":
+            if c % s["groups"]:
+                raise ValueError("groups")
+            return _Pointwise(lambda x: shufflenetv2.channel_shuffle(x, s["groups"]).clone())
+        case "half":
+            if c % 2:
+                raise ValueError("no half")
+            first = s["which"] == "first"
+            return _Pointwise(lambda x: x[:, : c // 2] if first else x[:, c // 2 :])
+        case "subsampling":
+            return _Subsampled(c, s["kernel_size"])
+        case "lenet_c3":
+            return _Table(c, s["kernel_size"])
+        case "distances_to_codes":
+            return _Distances(c)
+        case "auxiliary_head":
+            return _Aside(c, s, x)
+        case "tokens":
+            return _Pointwise(lambda x: torch.flatten(x, 2).mT)
+        case "class_token":
+            return _Token(c, x)
+        case "positions":
+            return _Added(x)
+        case "token_pool":
+            return _Pointwise(lambda x: x[:, 0, :] if s["take"] == "first" else torch.mean(x, 1))
+        case "attention":
+            if c % s["heads"]:
+                raise ValueError("heads that do not divide the features")
+            return _Asked(nn.MultiheadAttention(c, s["heads"], batch_first=True))
+        case "window_attention":
+            return _ChannelsLast(_attention(s, c))
+        case "patch_merging":
+            merging = {"1": swin_transformer.PatchMerging, "2": swin_transformer.PatchMergingV2}
+            return _ChannelsLast(merging[s["version"]](c))
+        case "partition_attention":
+            rows, columns = x.shape[2:]
+            if rows % s["size"] or columns % s["size"]:
+                raise ValueError("torchvision says that nobody knows what happens")
+            if rows != columns and s["across"] == "grid":
+                raise ValueError("torchvision counts windows along the rows alone")
+            chances = (0.0, 0.0, 0.0)
+            return maxvit.PartitionAttentionLayer(
+                c,
+                s["head_channels"],
+                s["size"],
+                s["across"],
+                (rows, columns),
+                s["expansion"],
+                nn.GELU,
+                nn.LayerNorm,
+                *chances,
+            )
     if each.kind in ACTIVATIONS:
         function = getattr(F, "hardtanh" if each.kind == "relu6" else each.kind)
         return _Pointwise(partial(function, inplace=True) if s.get("inplace") else function)
-    return torchvision_block(each, c)
+    return torchvision_block(each, c, tuple(x.shape[2:]))
+
+
+def _attention(s: dict[str, Any], c: int) -> nn.Module:
+    made = {"1": swin_transformer.ShiftedWindowAttention, "2": swin_transformer.ShiftedWindowAttentionV2}
+    if c % s["heads"]:
+        raise ValueError("heads that do not divide the channels")
+    shift = s["window"] // 2 * s["shifted"]
+    return made[s["version"]](c, [s["window"]] * 2, [shift, shift], s["heads"])
+
+
+class _ChannelsLast(nn.Module):
+    """A layer of Swin, which reads channels last, on a map."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.movedim(1, 3)).movedim(3, 1)
+
+
+class _Subsampled(nn.Module):
+    def __init__(self, c: int, kernel: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(c, 1, 1)), nn.Parameter(torch.zeros(c, 1, 1))
+        self.kernel = kernel
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, self.kernel) * self.kernel**2 * self.weight + self.bias
+
+
+class _Table(nn.Module):
+    """A convolution for each map of C3 that reads the maps of S2 marked in table I of LeCun et al. 1998."""
+
+    ROWS = "X...XXX..XXXX.XX XX...XXX..XXXX.X XXX...XXX..X.XXX .XXX..XXXX..X.XX ..XXX..XXXX.XX.X ...XXX..XXXX.XXX"
+
+    def __init__(self, c: int, kernel: int) -> None:
+        super().__init__()
+        if c != 6:
+            raise ValueError("the table has six rows")
+        rows = self.ROWS.split()
+        self.reads = [[s2 for s2 in range(6) if rows[s2][c3] == "X"] for c3 in range(16)]
+        self.layers = nn.ModuleList(nn.Conv2d(len(reads), 1, kernel) for reads in self.reads)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # the paper's order of the maps read is left open: that of the table's wheel, on from the first
+        outs = []
+        for layer, reads in zip(self.layers, self.reads, strict=True):
+            outs.append(layer(x[:, reads]))
+        return torch.cat(outs, 1)
+
+
+class _Distances(nn.Module):
+    def __init__(self, c: int) -> None:
+        super().__init__()
+        if c != 84:
+            raise ValueError("7 × 12 pixels")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :10] * 0
+
+
+class _Aside(nn.Module):
+    """torchvision's own head, tried as training would, and what arrived."""
+
+    def __init__(self, c: int, s: dict[str, Any], x: Tensor) -> None:
+        super().__init__()
+        if s["style"] == "inception_v3":
+            self.head: nn.Module = inception.InceptionAux(c, s["out_features"])
+        else:
+            self.head = InceptionAux(c, s["out_features"])
+        self.head.to(x.device)(torch.zeros(2, *x.shape[1:], device=x.device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class _Token(nn.Module):
+    def __init__(self, c: int, x: Tensor) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(c, device=x.device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.token.repeat(len(x), 1, 1), x], 1)
+
+
+class _Added(nn.Module):
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        self.rows = nn.Parameter(torch.zeros(x.shape[1:], device=x.device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.rows + x
+
+
+class _Asked(nn.Module):
+    def __init__(self, attention: nn.Module) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x, x)[0]
 
 
 class _Scaled(nn.Module):
@@ -241,7 +452,7 @@ def _some(settings: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: settings[name] for name in names}
 
 
-def torchvision_block(each: Part, c: int) -> nn.Module:
+def torchvision_block(each: Part, c: int, sizes: tuple[int, ...] = ()) -> nn.Module:
     """torchvision's block for the settings, or one put together of torch's layers where torchvision has none."""
     s = {setting.name: each[setting.name] for setting in each.about.settings}
     out, stride = s.get("out_channels", c), s.get("stride", 1)
@@ -264,6 +475,42 @@ def torchvision_block(each: Part, c: int) -> nn.Module:
             return _with_outputs(block, c, s["width"] * groups, out, stride, s.get("stride_on"), groups)
         case "inverted_residual":
             return _inverted(s, c, out, stride)
+        case "fused_inverted_residual":
+            return _fused(s, c, out, stride)
+        case "regnet":
+            if out % s["group_width"]:
+                raise ValueError("torchvision would take another number of groups")
+            ratio = max(s["squeeze_ratio"], 1 / c) if s["squeeze_ratio"] else None
+            made: list[Any] = [nn.BatchNorm2d, nn.ReLU]
+            return regnet.ResBottleneckBlock(c, out, stride, *made, s["group_width"], 1.0, ratio)
+        case "shuffle_unit":
+            if out % 2:
+                raise ValueError("torchvision would drop a channel")
+            return shufflenetv2.InvertedResidual(c, out, stride)
+        case "encoder_block":
+            inside = s["expansion"] * c
+            if c % s["heads"]:
+                raise ValueError("heads that do not divide the features")
+            return vision_transformer.EncoderBlock(s["heads"], c, inside, s["dropout"], 0.0)
+        case "swin_block":
+            if c % s["heads"]:
+                raise ValueError("heads that do not divide the channels")
+            block = {
+                "1": swin_transformer.SwinTransformerBlock,
+                "2": swin_transformer.SwinTransformerBlockV2,
+            }[s["version"]]
+            shift = s["window"] // 2 * s["shifted"]
+            return _ChannelsLast(block(c, s["heads"], [s["window"]] * 2, [shift] * 2, s["expansion"]))
+        case "maxvit_conv":
+            return _maxvit_conv(s, c, out, stride)
+        case "maxvit_block":
+            grid = [-(-size // stride) for size in sizes]
+            kinds = (
+                part("partition_attention", across=across, size=s["window"], head_channels=s["head_channels"])
+                for across in ("window", "grid")
+            )
+            attention = (torch_layer(kind, torch.empty(1, out, *grid, device="meta")) for kind in kinds)
+            return nn.Sequential(_maxvit_conv(s, c, out, stride), *attention)
         case "inception":
             if s["batch_norm"]:
                 conv: Any = BasicConv2d
@@ -349,6 +596,32 @@ def _inverted(s: dict[str, Any], c: int, out: int, stride: int) -> nn.Module:
     if stride != 1 or c != out:
         return body
     return _Summed(body)
+
+
+def _fused(s: dict[str, Any], c: int, out: int, stride: int) -> nn.Module:
+    hidden = round(c * s["expansion"])
+    act = {"relu6": nn.ReLU6, "relu": nn.ReLU, "hardswish": nn.Hardswish, "silu": nn.SiLU}[s["activation"]]
+
+    def norm(channels: int) -> nn.Module:
+        return nn.BatchNorm2d(channels, eps=s["eps"])
+
+    made = efficientnet.Conv2dNormActivation
+    layers = [
+        made(
+            c, out if hidden == c else hidden, s["kernel_size"], stride, norm_layer=norm, activation_layer=act
+        )
+    ]
+    if hidden != c:
+        layers.append(made(hidden, out, 1, norm_layer=norm, activation_layer=None))
+    body = nn.Sequential(*layers)
+    return body if stride != 1 or c != out else _Summed(body)
+
+
+def _maxvit_conv(s: dict[str, Any], c: int, out: int, stride: int) -> nn.Module:
+    def norm(channels: int) -> nn.Module:
+        return nn.BatchNorm2d(channels, eps=1e-3)
+
+    return maxvit.MBConv(c, out, s["expansion"], max(0.25, 1 / out), stride, nn.GELU, norm)
 
 
 class _Summed(nn.Module):

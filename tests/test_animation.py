@@ -350,16 +350,16 @@ def test_planes_have_names():
     (animation,) = animate(spec, *worked_numbers(spec, (3, 2, 4, 4)))
     assert [plane.label for plane in animation.inputs[:5]] == [
         "red, padding",
+        "red, depth 0",
         "red, depth 1",
-        "red, depth 2",
         "red, padding",
         "green, padding",
     ]
-    assert animation.kernels[0][-1].label == "blue, depth 2"
-    assert [plane.label for plane in animation.outputs[2:4]] == ["filter 1, depth 3", "filter 2, depth 1"]
+    assert animation.kernels[0][-1].label == "blue, depth 1"
+    assert [plane.label for plane in animation.outputs[2:4]] == ["filter 0, depth 2", "filter 1, depth 0"]
     grouped = LayerSpec("grouped", in_channels=4, out_channels=2, groups=2, kernel_size=1)
     (animation,) = animate(grouped, *worked_numbers(grouped, (4, 3, 3)))
-    assert [plane.label for plane in animation.kernels[1]] == ["channel 3", "channel 4"]
+    assert [plane.label for plane in animation.kernels[1]] == ["channel 2", "channel 3"]
 
 
 def names_of(spec: LayerSpec, shape: Sizes) -> list[tuple[list[str], list[str]]]:
@@ -375,13 +375,13 @@ def test_colours_are_named_only_where_all_three_channels_are_a_pictures():
     colours = ["red", "green", "blue"]
     assert names_of(LayerSpec(in_channels=3), (3, 8, 8))[0][0] == colours
     assert names_of(LayerSpec("max_pool", in_channels=3), (3, 8, 8))[0] == (colours, colours)
-    first_three = ["channel 1 of 4", "channel 2 of 4", "channel 3 of 4"]
+    first_three = ["channel 0 of 4", "channel 1 of 4", "channel 2 of 4"]
     assert names_of(LayerSpec("max_pool", in_channels=4), (4, 8, 8))[0] == (first_three, first_three)
-    assert names_of(LayerSpec(in_channels=64), (64, 8, 8))[0][0][2] == "channel 3 of 64"
+    assert names_of(LayerSpec(in_channels=64), (64, 8, 8))[0][0][2] == "channel 2 of 64"
     assert names_of(LayerSpec("conv", 1, in_channels=3), (3, 8))[0][0] == [
+        "channel 0",
         "channel 1",
         "channel 2",
-        "channel 3",
     ]
     assert names_of(LayerSpec(in_channels=1), (1, 8, 8))[0][0] == ["input"]
 
@@ -390,15 +390,15 @@ def test_names_count_in_the_whole_layer():
     """Two of eight channels of each of the first two of four groups; a filter of each."""
     grouped = LayerSpec("grouped", in_channels=32, out_channels=16, groups=4)
     assert names_of(grouped, (32, 8, 8))[0] == (
-        ["channel 1 of 32", "channel 2 of 32", "channel 9 of 32", "channel 10 of 32"],
-        ["filter 1 of 16", "filter 5 of 16"],
+        ["channel 0 of 32", "channel 1 of 32", "channel 8 of 32", "channel 9 of 32"],
+        ["filter 0 of 16", "filter 4 of 16"],
     )
     # three filters to a channel, of which two are drawn
     depthwise = LayerSpec("depthwise", in_channels=8, out_channels=24)
-    assert names_of(depthwise, (8, 8, 8))[0][1] == [f"filter {number} of 24" for number in (1, 2, 4, 5)]
+    assert names_of(depthwise, (8, 8, 8))[0][1] == [f"filter {number} of 24" for number in (0, 1, 3, 4)]
     separable = names_of(LayerSpec("separable", in_channels=8, out_channels=24), (8, 8, 8))
-    assert separable[0][0] == separable[1][0] == [f"channel {number} of 8" for number in (1, 2, 3)]
-    assert separable[1][1] == ["filter 1 of 24", "filter 2 of 24"]
+    assert separable[0][0] == separable[1][0] == [f"channel {number} of 8" for number in (0, 1, 2)]
+    assert separable[1][1] == ["filter 0 of 24", "filter 1 of 24"]
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")

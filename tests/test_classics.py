@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from torchvision import models as zoo
 
 from explorer.dry_run import WithoutMemory
 from explorer.errors import LayerError, ModelError
+from explorer.networks.blocks import PartlyConnected
 from explorer.networks.building import build
 from explorer.networks.classics import (
     CLASSICS,
@@ -33,7 +38,9 @@ from explorer.networks.classics import (
     rows_at,
     scores,
 )
-from explorer.networks.classics.first import LeNet5, PartlyConnected
+from explorer.networks.code import class_name, code
+from explorer.networks.planning import planned
+from explorer.networks.storing import from_link, read, to_link, write
 from explorer.profiling import NetworkProfile, profile
 from explorer.references import PAPERS
 
@@ -368,6 +375,13 @@ class TestPapersNumbers:
             assert round(table.macs / 1e9, 3) == weights.meta["_ops"]
 
 
+def lenet5_1998() -> nn.Module:
+    """LeNet-5 as published, in memory."""
+    spec = CLASSICS["lenet5-1998"].spec
+    assert spec is not None
+    return build(spec)
+
+
 class TestLeNet:
     """LeCun et al. 1998."""
 
@@ -421,7 +435,7 @@ class TestLeNet:
 
     def test_outputs_are_squared_distances_to_codes_of_seven_by_twelve(self) -> None:
         torch.manual_seed(0)
-        network = LeNet5()
+        network = lenet5_1998()
         codes = network.output.codes
         assert codes.shape == (10, 84)
         assert set(codes.unique().tolist()) == {-1.0, 1.0}
@@ -434,7 +448,7 @@ class TestLeNet:
         assert distances[1] == 4 * (codes[7] != codes[1]).sum()
 
     def test_the_code_of_a_one_is_drawn_upright(self) -> None:
-        ink = LeNet5().output.codes[1].reshape(12, 7) > 0
+        ink = lenet5_1998().output.codes[1].reshape(12, 7) > 0
         drawn = ["".join("#" if pixel else "." for pixel in row) for row in ink.tolist()]
         assert drawn[2:9] == ["...#...", "..##...", "...#...", "...#...", "...#...", "...#...", "..###.."]
         assert not ink[:2].any()
@@ -442,7 +456,7 @@ class TestLeNet:
 
     def test_subsampling_is_a_sum_times_a_coefficient_plus_a_bias(self) -> None:
         torch.manual_seed(0)
-        network, maps = LeNet5(), torch.randn(1, 6, 28, 28)
+        network, maps = lenet5_1998(), torch.randn(1, 6, 28, 28)
         nn.init.normal_(network.s2.coefficient)
         nn.init.normal_(network.s2.bias)
         summed = maps.unfold(2, 2, 2).unfold(3, 2, 2).sum((-1, -2))
@@ -451,12 +465,12 @@ class TestLeNet:
 
     def test_the_squashing_keeps_one_at_one(self) -> None:
         # appendix A: f(1) = 1 and f(−1) = −1
-        squashed = LeNet5().c1_squash(torch.tensor([-1.0, 0.0, 1.0]))
+        squashed = lenet5_1998().c1_squash(torch.tensor([-1.0, 0.0, 1.0]))
         assert torch.allclose(squashed, torch.tensor([-1.0, 0.0, 1.0]), atol=1e-4)
 
     def test_a_step_of_training_changes_all_but_the_codes(self) -> None:
         torch.manual_seed(0)
-        network = LeNet5()
+        network = lenet5_1998()
         before = {name: value.clone() for name, value in network.state_dict().items()}
         network(torch.randn(4, 1, 32, 32)).sum().backward()
         torch.optim.SGD(network.parameters(), 0.01).step()
@@ -552,9 +566,7 @@ def twins(key: str) -> tuple[nn.Module, nn.Module]:
             nn.init.uniform_(value, 0.8, 1.2)
         elif value.is_floating_point() and value.ndim == 1:
             value += 0.1 * torch.randn_like(value)
-    mine = ours.state_dict()
-    assert len(mine) == len(values)
-    for kept, value in zip(mine.values(), values.values(), strict=True):
+    for kept, value in zip(ours.state_dict().values(), in_our_order(key, theirs), strict=True):
         kept.copy_(value)
     return theirs, ours
 
@@ -565,27 +577,145 @@ def one_picture(side: int) -> Iterator[Tensor]:
         yield torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(1))
 
 
+PASSING = {
+    "Identity",
+    "StochasticDepth",
+    "Permute",
+    "Dropout",
+    "Flatten",
+    "flatten",
+    "ZeroPad2d",
+    "Tokens",
+    "TakeToken",
+}
+"""Rows in which no number is computed; both sides have some where the other does without."""
+
+
+def computed(table: NetworkProfile) -> list[tuple[Any, ...]]:
+    """Of each row that computes: sizes of what it reads and of what leaves, MACs and parameters.
+
+    Sizes in any order, ones left out: torchvision's Swin keeps channels last, and some take the mean where others pool.
+    """
+
+    def sizes(shape: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(size for size in shape if size > 1))
+
+    return [
+        # torchvision's DenseNet keeps a list where ours keeps what is joined already
+        (
+            sizes(max(row.inputs, key=prod)) if row.kind not in ("cat", "ClassToken") else (),
+            sizes(row.outputs[0]),
+            row.macs,
+            row.parameters,
+        )
+        for row in table.leaves
+        if row.kind not in PASSING and not (row.kind == "cat" and len(row.inputs) == 1)
+    ]
+
+
+def in_our_order(key: str, network: nn.Module) -> list[Tensor]:
+    """torchvision's weights in the order of the parts: ours stand where they are used."""
+    named = network.state_dict()
+    if key.startswith("vit"):
+        token, weight, bias, *rest = named.values()
+        return [weight, bias, token, *rest]
+    if key == "googlenet":
+        after = {"inception4a": "aux1", "inception4d": "aux2"}
+        names: list[str] = []
+        for name in named:
+            if not name.startswith("aux"):
+                names.append(name)
+        for layer, head in after.items():
+            last = max(index for index, name in enumerate(names) if name.startswith(layer))
+            names[last + 1 : last + 1] = [name for name in named if name.startswith(head)]
+        return [named[name] for name in names]
+    return list(named.values())
+
+
+_CODES = """
+import json, runpy, sys
+from pathlib import Path
+
+from explorer.dry_run import WithoutMemory
+from explorer.networks.classics import CLASSICS
+from explorer.profiling import profile
+
+for key, name in json.loads((Path(sys.argv[1]) / "names.json").read_text()).items():
+    with WithoutMemory():
+        network = runpy.run_path(str(Path(sys.argv[1]) / f"{key}.py"))[name]()
+    table = profile(network.to("meta").eval(), CLASSICS[key].input_shape)
+    assert table.failure is None, (key, table.failure)
+    rows = [[row.path, row.kind, row.inputs, row.outputs, row.macs, row.parameters] for row in table.rows[1:]]
+    (Path(sys.argv[1]) / f"{key}.json").write_text(json.dumps(rows))
+"""
+
+
 class TestOfParts:
-    def test_these_networks_of_torchvision_can_be_opened(self) -> None:
-        assert len(BOTH) == 45
+    def test_each_can_be_begun_with_in_the_builder(self) -> None:
+        assert len(CLASSICS) == 103
+        assert [key for key, entry in CLASSICS.items() if entry.spec is None] == []
+        assert set(TORCHVISION) - set(BOTH) == set()
 
     @pytest.mark.parametrize("key", BOTH)
     def test_parts_make_the_same_tensors_and_the_same_work(self, key: str) -> None:
         entry = CLASSICS[key]
         theirs, ours = entry.build(), made_of_parts(entry)
         assert [value.shape for value in ours.state_dict().values()] == [
-            value.shape for value in theirs.state_dict().values()
+            value.shape for value in in_our_order(key, theirs)
         ]
-        assert profile(ours, entry.input_shape).macs == profiled(key).macs
-        layers = [
-            [
-                type(module).__name__
-                for module in network.modules()
-                if isinstance(module, nn.Conv2d | nn.Linear)
+        made = profile(ours, entry.input_shape)
+        assert made.failure is None
+        assert (made.parameters, made.macs) == (profiled(key).parameters, profiled(key).macs)
+        assert run(ours, entry.input_shape).shape == run(theirs, entry.input_shape).shape
+        rows, expected = computed(made), computed(profiled(key))
+        if key == "efficientnet_lite0":  # timm pads inside its convolutions
+            rows, expected = ([row[1:] for row in each] for each in (rows, expected))
+        assert rows == expected
+
+    @every_classic
+    def test_what_the_plan_says_leaves_each_part_is_what_torch_makes(self, key: str) -> None:
+        spec = CLASSICS[key].spec
+        assert spec is not None
+        network = made_of_parts(CLASSICS[key])
+        left: list[tuple[int, ...]] = []
+        for module in network.children():
+            module.register_forward_hook(lambda module, given, out: left.append(tuple(out.shape[1:])))
+        run(network, spec.input_shape)
+        plan = planned(spec)
+        assert plan.trouble is None
+        assert left == [placed.output_shape for placed in plan.placed]
+
+    @every_classic
+    def test_it_goes_through_a_file_and_a_link(self, key: str) -> None:
+        spec = CLASSICS[key].spec
+        assert spec is not None
+        assert read(write(spec)) == spec
+        assert from_link(to_link(spec)) == spec
+
+    @pytest.mark.timeout(300)
+    def test_their_codes_run_elsewhere_and_give_the_same_rows(self, tmp_path: Path) -> None:
+        names = {}
+        for key, entry in CLASSICS.items():
+            assert entry.spec is not None
+            (tmp_path / f"{key}.py").write_text(code(entry.spec), encoding="utf-8")
+            names[key] = class_name(entry.spec.name)
+        (tmp_path / "names.json").write_text(json.dumps(names))
+        (tmp_path / "driver.py").write_text(_CODES)
+        done = subprocess.run(
+            [sys.executable, tmp_path / "driver.py", tmp_path],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        for key, entry in CLASSICS.items():
+            table = profile(made_of_parts(entry), entry.input_shape)
+            rows = [
+                [row.path, row.kind, row.inputs, row.outputs, row.macs, row.parameters]
+                for row in table.rows[1:]
             ]
-            for network in (ours, theirs)
-        ]
-        assert layers[0] == layers[1]
+            assert json.loads((tmp_path / f"{key}.json").read_text()) == json.loads(json.dumps(rows)), key
 
     @pytest.mark.parametrize(
         ("key", "side"),
@@ -608,6 +738,17 @@ class TestOfParts:
             ("efficientnet_b0", 64),
             ("efficientnet_b5", 64),
             ("convnext_tiny", 64),
+            ("inception_v3-no-aux", 80),
+            ("shufflenet_v2_x0_5", 64),
+            ("regnet_x_400mf", 64),
+            ("regnet_y_400mf", 64),
+            ("efficientnet_v2_s", 64),
+            ("efficientnet_lite0", 64),
+            ("vit_b_32", 224),
+            # of 224 and 256 pixels; smaller ones are filled up to whole windows, which move less
+            ("swin_t", 96),
+            ("swin_v2_t", 64),
+            ("maxvit_t", 224),
         ],
     )
     def test_with_the_same_weights_it_answers_the_same(self, key: str, side: int) -> None:

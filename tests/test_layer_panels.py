@@ -21,7 +21,10 @@ from explorer.figures.layer_charts import saving_chart
 from explorer.layer_choices import gap
 from explorer.layer_text import read_layer, write_layer
 from explorer.layers import LayerSpec
+from explorer.networks.source import Source, load
+from explorer.profiling import profile
 from explorer.ui.layer_panels import cost, solve
+from explorer.ui.layer_panels.stacks import fields_of, traced_rows
 from explorer.worked_examples import EXAMPLES
 from tests.test_pages import choices, visit
 from tests.test_worked_examples import in_torch
@@ -568,3 +571,66 @@ def test_an_example_that_is_none_gets_one_sentence():
     at = visit("arithmetic", about="examples", example="vgg99")
     assert len(at.warning) == 1
     assert "example" not in choices(at)
+
+
+# Any network's fields ---------------------------------------------------------------------------------
+
+
+def test_a_network_of_a_link_shows_its_fields() -> None:
+    """LeNet-5 by hand: 5; 5 + 1 = 6, jump 2; 6 + 4·2 = 14; 14 + 2 = 16, jump 4."""
+    at = visit("arithmetic", about="field", stack="net~classic~lenet5")
+    assert not at.warning
+    rows = [row for row in table(at, "layer |") if row[1][0].isdigit()]
+    assert [(row[0].removeprefix("▸ "), *row[1:4]) for row in rows] == [
+        ("c1", "28×28", "5×5", "1"),
+        ("s2", "14×14", "6×6", "2"),
+        ("c3", "10×10", "14×14", "2"),
+        ("s4", "5×5", "16×16", "4"),
+    ]
+    assert at.selectbox(key="stack start").value == "net~classic~lenet5"
+    assert choices(at) == {"about": "field", "stack": "net~classic~lenet5"}
+
+
+def test_what_a_unit_of_any_network_uses_is_asked_with_random_weights() -> None:
+    at = visit("arithmetic", about="field", stack="net~classic~lenet5", uses="1")
+    told = plain(" ".join(each.value for each in (*at.markdown, *at.caption)))
+    assert "What it uses, with random weights" in told
+    assert "as torch starts each layer, with seed 0" in told
+
+
+@pytest.mark.parametrize("builder", ["vgg16", "resnet18", "googlenet", "densenet121", "convnext_tiny"])
+def test_fields_of_a_table_are_those_of_the_trace(builder: str) -> None:
+    """Two ways through all branches: one follows operations, the other the modules of a run."""
+    source = Source("classic", builder)
+    network = load(source)
+    found = fields_of(network.title, profile(network.module, network.input_shape))
+    assert found.side == 224
+    assert [(row.name, row.output, row.field) for row in found.rows] == [
+        (row.name, row.output, row.field) for row in traced_rows(f"net.{builder}")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stack", "why"),
+    [
+        ("net~classic~dense-480x640", "480 × 640 pixels; squares of at most 1,024"),
+        ("net~classic~mlp", "No layer of MLP 784-256-10 has units with a place"),
+        ("net~classic~nothing", "There is no classic network"),
+        ("net~code~own", "too long for a link"),
+        ("net~", "names no network"),
+    ],
+)
+def test_a_stack_that_is_no_network_says_so(stack: str, why: str) -> None:
+    at = visit("arithmetic", about="field", stack=stack)
+    (said,) = [plain(each.value) for each in at.warning]
+    assert said.startswith("The link's stack cannot be shown.")
+    assert why in said
+    assert choices(at) == {"about": "field"}
+
+
+def test_units_of_the_stack_before_are_not_taken_along() -> None:
+    at = visit("arithmetic", about="field", stack="c3-c3-c3-c3-c3-c3", depth="6", unit="100_100")
+    at.session_state["choice:stack"] = "net~classic~lenet5"
+    at.query_params.clear()
+    at.run()
+    assert not at.warning

@@ -251,7 +251,6 @@ def test_nothing_of_a_line_is_run(monkeypatch: pytest.MonkeyPatch):
         ("nn.Linear(60, out_features=7, bias=False)", (3, 4, 5), "nn.Conv2d(3, 7, kernel_size=(4, 5), bias=False)"),
         ("nn.LazyLinear(4)", (2, 9), "nn.Conv1d(2, 4, kernel_size=9)"),
         ("layers.Dense(10, activation='softmax')", (3, 8, 8), "nn.Conv2d(3, 10, kernel_size=8)"),
-        ("nn.Linear(784, 10)", (3, 8, 8), "nn.Conv2d(3, 10, kernel_size=8)"),
     ],
 )  # fmt: skip
 def test_a_dense_layer_is_told_as_the_convolution_that_does_the_same(line: str, shape: Sizes, told: str):
@@ -267,7 +266,36 @@ def test_a_dense_layer_is_told_as_the_convolution_that_does_the_same(line: str, 
         dense.bias.data[:] = convolution.bias.data
     picture = torch.randn(2, *shape)
     torch.testing.assert_close(convolution(picture).flatten(1), dense(picture.flatten(1)))
-    assert ("784 numbers" in str(raised.value)) == ("784" in line)
+
+
+@pytest.mark.parametrize(
+    ("line", "shape", "told"),
+    [
+        ("nn.Linear(512, 10)", (3, 32, 32), "nn.Conv2d(512, 10, kernel_size=1)"),
+        ("nn.Linear(784, 10, bias=False)", (3, 8, 8), "nn.Conv2d(784, 10, kernel_size=1, bias=False)"),
+        ("nn.Linear(3, 10)", (3, 9), "nn.Conv1d(3, 10, kernel_size=1)"),
+    ],
+)
+def test_a_dense_layer_of_other_numbers_is_told_as_a_window_of_one_cell(line: str, shape: Sizes, told: str):
+    with pytest.raises(OtherLine, match="has no window") as raised:
+        read_line(line, shape)
+    assert raised.value.line == told
+    spec, after = read_code(told, shape)
+    assert after == (spec.in_channels, *shape[1:])
+    assert f"reads {spec.in_channels} numbers" in str(raised.value)
+    convolution, dense = module(spec), nn.Linear(spec.in_channels, spec.out_channels, bias=spec.bias)
+    dense.weight.data[:] = convolution.weight.data.flatten(1)
+    if spec.bias:
+        dense.bias.data[:] = convolution.bias.data
+    picture = torch.randn(2, *after)
+    # torch's dense layer reads the last axis, at each position of the others
+    torch.testing.assert_close(convolution(picture), dense(picture.movedim(1, -1)).movedim(-1, 1))
+
+
+@pytest.mark.parametrize("line", ["nn.Linear(0, 10)", "nn.Linear('a', 10)", "nn.Linear(None, 10)"])
+def test_a_dense_layer_without_a_number_of_inputs_is_refused(line: str):
+    with pytest.raises(LayerError, match="the number of its inputs"):
+        read_line(line, (3, 8, 8))
 
 
 # ------------------------------------------------------------------------------- Keras

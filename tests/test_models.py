@@ -584,3 +584,31 @@ class TestPapers:
     def test_key_without_its_year_is_refused(self) -> None:
         with pytest.raises(ValueError, match="ends in its year, 2016"):
             replace(PAPERS["he2016"], key="he2015")
+
+
+class TestRandomWeights:
+    """Networks outside the catalogue, by keys that begin with “random~”; more in test_untrained.py."""
+
+    def test_a_card_is_found_by_its_key(self) -> None:
+        card = models.card("random~classic~lenet5")
+        assert (card.key, card.source, card.class_count) == ("random~classic~lenet5", "random", 10)
+        assert card.key not in CATALOGUE
+
+    def test_a_network_is_built_and_nothing_downloaded(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CNN_EXPLORER_HUB", hubs.refused_address())
+        network = models.load_network("random~model~squeezenet1_1.IMAGENET1K_V1")
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            theirs = zoo.squeezenet1_1()
+        assert all(
+            torch.equal(mine, other)
+            for mine, other in zip(network.parameters(), theirs.parameters(), strict=True)
+        )
+        assert not list(folder.iterdir())
+
+    def test_its_weights_are_in_no_file(self, tmp_path: Path) -> None:
+        card = models.card("random~classic~lenet5")
+        with pytest.raises(ModelError, match="random weights are in no file"):
+            models.build_network(card, tmp_path / "any.pth")

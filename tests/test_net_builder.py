@@ -12,7 +12,7 @@ from explorer.errors import ModelError
 from explorer.networks.building import build
 from explorer.networks.classics import CLASSICS
 from explorer.networks.editing import History
-from explorer.networks.parts import BLOCKS, PARTS
+from explorer.networks.parts import BLOCKS, PARTS, TOKENS
 from explorer.networks.spec import NetworkSpec, Part, part
 from explorer.ui.components.parts_list import MOST_WISHES, Wish, wishes
 from explorer.ui.net_builder import EDITS, FOLLOWERS, Work, begin, dot, listing, short, typical, worked
@@ -229,12 +229,34 @@ def test_a_flood_of_edits_is_cut():
 @pytest.mark.parametrize("kind", PARTS)
 @pytest.mark.parametrize("channels", [3, 8, 24, 64, 100])
 def test_what_is_added_behind_a_map_can_follow_it(kind: str, channels: int):
-    spec = NetworkSpec("Net", (channels, 32, 32), ())
-    added = typical(spec, (0,), kind)
+    if kind == "half" and channels % 2:
+        channels += 1  # an odd number has none
+    first: tuple[Part, ...] = ()
+    if kind in ("linear", "distances_to_codes"):
+        first = part("flatten"), part("linear", out_features=84)
+    elif kind in TOKENS:
+        first = (part("tokens"),)
+    elif kind == "lenet_c3":
+        first = (part("conv", out_channels=6),)
+    spec = NetworkSpec("Net", (channels, 32, 32), first)
+    added = typical(spec, (len(first),), kind)
     with torch.device("meta"):
-        net = build(replace(spec, parts=(added,))).eval() if kind != "linear" else None
-    if net:
-        assert net(torch.empty(1, channels, 32, 32, device="meta")).shape[0] == 1
+        net = build(replace(spec, parts=(*first, added))).eval()
+    assert net(torch.empty(1, channels, 32, 32, device="meta")).shape[0] == 1
+
+
+def test_attention_is_added_with_heads_of_its_papers_width_and_windows_in_turn():
+    tokens = NetworkSpec("Net", (768, 14, 14), (part("tokens"), part("class_token")))
+    assert typical(tokens, (2,), "encoder_block")["heads"] == 12  # ViT-B: 768 = 12 × 64
+    # Swin-T: 96 = 3 × 32; the second block of a stage shifts its windows, the third does not
+    spec = NetworkSpec("Net", (96, 56, 56), ())
+    for shifted in (False, True, False):
+        block = typical(spec, (len(spec.parts),), "swin_block")
+        assert (block["heads"], block["window"], block["shifted"]) == (3, 7, shifted)
+        spec = replace(spec, parts=(*spec.parts, block))
+    # MaxViT-T at 224 pixels: windows and grids of 7
+    assert typical(NetworkSpec("Net", (64, 56, 56), ()), (0,), "maxvit_block")["window"] == 7
+    assert typical(NetworkSpec("Net", (64, 60, 60), ()), (0,), "maxvit_block")["window"] == 6
 
 
 def test_channels_double_behind_a_pooling_and_stay_elsewhere():
@@ -249,7 +271,7 @@ def test_channels_double_behind_a_pooling_and_stay_elsewhere():
 
 def test_followers_are_kinds():
     families = {kind.family for kind in PARTS.values()}
-    assert set(FOLLOWERS) <= {"", "row", *families, *PARTS}
+    assert set(FOLLOWERS) <= {"", "row", "token", *families, *PARTS}
     assert {kind for row in FOLLOWERS.values() for kind in row} <= set(PARTS)
     assert families - set(FOLLOWERS) == set()
 
@@ -370,6 +392,7 @@ def test_every_kind_has_a_colour():
         "activation",
         "pooling",
         "dense",
+        "attention",
         "operation",
         "other",
         "block",

@@ -424,6 +424,16 @@ def test_latex_escapes_what_means_something_to_it():
             assert len(unescaped(line, "{")) == len(unescaped(line, "}"))
 
 
+def test_latex_knows_the_letters_of_settings():
+    """Greek ones stand in local response normalisation, as in AlexNet."""
+    table = profile(nn.Sequential(nn.LocalResponseNorm(5)), (3, 8, 8))
+    (row,) = [
+        line for line in to_latex(table, table_lines(table)).splitlines() if "LocalResponseNorm" in line
+    ]
+    assert r"$\alpha$ 0.0001, $\beta$ 0.75" in row
+    assert row.isascii()
+
+
 def test_latex_comments_stay_comments():
     table = profile(net("alike"), (3, 8, 8), name="two\nlines \\input{x}")
     lines = to_latex(table, table_lines(table)).splitlines()

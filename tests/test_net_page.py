@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import string
+from random import Random
+from urllib.parse import parse_qsl
 
 import pytest
 import torch
@@ -90,7 +93,7 @@ def test_a_net_in_trouble_is_shown_as_far_as_it_goes() -> None:
     assert figures(at)["parameters"] == ("80", "80")  # the convolution before the trouble
 
 
-@pytest.mark.parametrize("panel", ["where", "diagram", "memory", "compare", "time", "about", "home"])
+@pytest.mark.parametrize("panel", ["where", "diagram", "memory", "compare", "time", "about", "on", "home"])
 @pytest.mark.parametrize("net", ["classic~lenet5", "classic~vit_b_16", "classic~lenet5-1998"])
 def test_every_panel_opens(panel: str, net: str) -> None:
     at = visit("networks", net=net, further=panel)
@@ -129,3 +132,77 @@ def test_refused_code_keeps_the_network_and_says_why() -> None:
     at.text_area[0].set_value(CODE).run()
     assert not at.error
     assert figures(at)["parameters"][1] == "314"
+
+
+def doors(at: AppTest) -> dict[tuple[str, str], dict[str, str]]:
+    """Of the panel “Go on”: (page, label) to the choices behind."""
+    found = [each.proto for each in at.get("page_link")]
+    return {(each.page, plain(each.label).strip("*")): dict(parse_qsl(each.query_string)) for each in found}
+
+
+ROOMS_OF_A_NET = {
+    ("features", "Random weights"): {"model": "random~classic~lenet5"},
+    ("saliency", "Random weights"): {"model": "random~classic~lenet5"},
+    ("arithmetic", "Receptive fields"): {"about": "field", "stack": "net~classic~lenet5"},
+}
+
+
+def test_doors_lead_to_the_same_net() -> None:
+    at = visit("networks", net="classic~lenet5", further="on")
+    assert doors(at) == ROOMS_OF_A_NET
+    (note,) = at.info
+    assert "means nothing" in note.value
+
+
+def test_doors_carry_the_input() -> None:
+    found = doors(visit("networks", net="classic~resnet18", input="3x64x64", further="on"))
+    assert found["saliency", "Random weights"] == {"model": "random~classic~resnet18@3x64x64"}
+    assert found["arithmetic", "Receptive fields"]["stack"] == "net~classic~resnet18@3x64x64"
+    # with trained weights it is fed as they were trained
+    assert found["saliency", "Trained weights"] == {"model": "resnet18.IMAGENET1K_V1"}
+
+
+def test_doors_to_the_network_that_is_installed() -> None:
+    found = doors(visit("networks", net="classic~efficientnet_lite0", further="on"))
+    assert found["saliency", "Trained weights"] == {"model": "efficientnet_lite0"}
+
+
+@pytest.mark.parametrize(
+    ("query", "left", "why"),
+    [
+        ({"net": "classic~dense-480x640"}, set(), "480 × 640 pixels"),
+        (
+            {"net": "classic~vit_h_14"},
+            {
+                ("saliency", "Trained weights"),
+                ("features", "Trained weights"),
+                ("arithmetic", "Receptive fields"),
+            },
+            "the most is 1.00 GB",
+        ),
+        (
+            {"net": write_source(of_parts(NetworkSpec("Half", (1, 28, 28), (part("conv"), part("linear")))))},
+            {("arithmetic", "Receptive fields")},
+            "Half cannot run yet",
+        ),
+        ({"net": "classic~mlp"}, set(), "No layer of MLP 784-256-10 holds a map"),
+        ({"net": "classic~mlp"}, set(), "No layer of MLP 784-256-10 has units with a place"),
+    ],
+)
+def test_a_door_that_leads_nowhere_is_not_there_and_says_why(
+    query: dict[str, str], left: set[tuple[str, str]], why: str
+) -> None:
+    at = visit("networks", further="on", **query)
+    assert set(doors(at)) == left
+    assert why in plain(" ".join(each.value for each in at.caption))
+    assert not at.warning
+
+
+def test_code_that_fits_no_link_has_no_door() -> None:
+    noise = Random(0).choices(string.ascii_letters, k=12_000)  # that cannot be packed
+    long = f"# {''.join(noise)}\n{CODE}"
+    at = visit("networks", net="classic~resnet18", origin="code", further="on")
+    at.text_area[0].set_value(long).run()
+    assert not at.error
+    assert not doors(at)
+    assert "The code is too long for a link" in plain(" ".join(each.value for each in at.caption))

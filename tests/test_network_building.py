@@ -6,12 +6,14 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision import models
 
 from explorer.errors import ModelError
@@ -20,7 +22,7 @@ from explorer.networks.building import build
 from explorer.networks.code import class_name, code
 from explorer.networks.editing import new_part
 from explorer.networks.opening import opened
-from explorer.networks.parts import BLOCKS, PARTS
+from explorer.networks.parts import BLOCKS, PARTS, TOKENS
 from explorer.networks.planning import output_shape, planned
 from explorer.networks.spec import NetworkSpec, Part, part
 from tests.network_zoo import REFUSALS, draw_part, draw_spec, torch_layer, torch_run
@@ -66,8 +68,15 @@ class TestShapes:
     def test_random_networks_have_torchs_shapes_and_parameters_or_are_refused_as_torch_refuses_them(self):
         rng = random.Random(0)
         seen, refused = Counter(), 0
-        for number in range(700):
+        kinds = cycle(PARTS)
+        for number in range(1400):
             spec = draw_spec(rng, fitting=number % 3 > 0)
+            if number % 2:  # each kind in turn, behind what makes of a map what it reads
+                kind = next(kinds)
+                shape = (rng.choice([4, 6, 8]), *rng.choice([(8, 8), (9, 10), (21, 21)]))
+                spec = NetworkSpec(
+                    "One", shape, (*before(kind), draw_part(rng, kind, fitting=number % 4 > 1))
+                )
             plan = planned(spec)
             with torch.device("meta"):
                 try:
@@ -84,7 +93,7 @@ class TestShapes:
                 assert network(torch.zeros(1, *spec.input_shape, device="meta")).shape == out.shape
             seen.update(each.kind for _, each in spec.walk())
         assert refused >= 150
-        assert min(seen[kind] for kind in PARTS) >= 8, seen
+        assert min(seen[kind] for kind in PARTS) >= 4, seen
 
     def test_what_stands_before_a_trouble_is_built_with_the_shape_that_arrives_at_it(self):
         rng, seen = random.Random(1), 0
@@ -100,11 +109,9 @@ class TestShapes:
             seen += 1
         assert seen >= 80
 
-    @pytest.mark.parametrize(
-        "kind", [kind for kind in PARTS if kind not in ("linear", "sequence", "branches")]
-    )
-    def test_a_new_part_of_each_kind_goes_with_a_map(self, kind: str):
-        spec = NetworkSpec("One", (32, 28, 28), (new_part(kind),))
+    @pytest.mark.parametrize("kind", [kind for kind in PARTS if kind not in ("sequence", "branches")])
+    def test_a_new_part_of_each_kind_goes_with_what_it_reads(self, kind: str):
+        spec = NetworkSpec("One", (6 if kind == "lenet_c3" else 32, 28, 28), (*before(kind), new_part(kind)))
         assert planned(spec).trouble is None
 
     def test_a_repeated_group_is_planned_once_its_shapes_repeat(self):
@@ -244,6 +251,35 @@ class TestNames:
 
 # Blocks ----------------------------------------------------------------------------------------------
 
+
+def before(kind: str) -> tuple[Part, ...]:
+    """What makes of a map what a part of this kind reads."""
+    if kind in TOKENS:
+        return (part("tokens"),)
+    if kind == "distances_to_codes":
+        return part("flatten"), part("linear", out_features=84)
+    return (part("flatten"),) if kind == "linear" else ()
+
+
+def standing(kind: str, seeds: random.Random) -> Iterator[tuple[Part, Tensor, Tensor, NetworkSpec]]:
+    """Eight random parts of a kind that can follow, each with a map, what arrives at it, and a network of it alone."""
+    found = 0
+    for seed in range(400):
+        block = draw_part(seeds, kind)
+        # attention in windows and grids divides a square map
+        side = (4, 4) if kind in ("maxvit_block", "partition_attention") else (9, 10)
+        x = torch.randn(2, seeds.choice([1, 4, 6]), *side)
+        torch.manual_seed(seed)
+        spec = NetworkSpec("One", tuple(x.shape[1:]), (*before(kind), block))
+        if planned(spec).trouble:
+            continue
+        yield block, x, x.flatten(2).mT if kind in TOKENS else x, spec
+        found += 1
+        if found == 8:
+            return
+    raise AssertionError(f"only {found} of kind {kind} could follow")
+
+
 _INVERTED = models.mobilenetv3.InvertedResidualConfig
 _NORM_V3 = {"norm_layer": lambda channels: nn.BatchNorm2d(channels, eps=0.001)}
 
@@ -251,44 +287,33 @@ _NORM_V3 = {"norm_layer": lambda channels: nn.BatchNorm2d(channels, eps=0.001)}
 class TestBlocks:
     @pytest.mark.parametrize("kind", sorted(BLOCKS))
     def test_a_block_computes_what_torchvisions_does_with_its_weights(self, kind: str):
-        rng, compared = random.Random(2), 0
-        for seed in range(14):
-            block = draw_part(rng, kind)
-            x = torch.randn(2, rng.choice([1, 4, 6]), 9, 10)
-            torch.manual_seed(seed)
-            spec = NetworkSpec("One", tuple(x.shape[1:]), (block,))
-            if planned(spec).trouble:
-                continue
-            theirs = shaken(torch_layer(block, x), seed)
+        for seed, (block, x, arriving, spec) in enumerate(standing(kind, random.Random(2))):
+            theirs = shaken(torch_layer(block, arriving), seed)
             ours = given(build(spec), theirs)
-            torch.testing.assert_close(ours(x.clone()), theirs(x.clone()), rtol=1e-5, atol=1e-5)
-            compared += 1
-        assert compared >= 6
+            with torch.no_grad():
+                torch.testing.assert_close(ours(x.clone()), theirs(arriving.clone()), rtol=1e-5, atol=1e-5)
 
     @pytest.mark.parametrize("kind", sorted(BLOCKS))
     def test_an_opened_block_computes_what_the_block_does(self, kind: str):
-        rng, compared = random.Random(3), 0
-        for seed in range(14):
-            block = draw_part(rng, kind)
-            x = torch.randn(2, rng.choice([1, 4, 6]), 9, 10)
-            spec = NetworkSpec("One", tuple(x.shape[1:]), (block,))
-            if planned(spec).trouble:
-                continue
+        for seed, (block, x, arriving, spec) in enumerate(standing(kind, random.Random(3))):
             closed = shaken(build(spec), seed)
-            inside = NetworkSpec("One", spec.input_shape, (opened(block, spec.input_shape),))
+            group = opened(block, tuple(arriving.shape[1:]))
+            inside = NetworkSpec("One", spec.input_shape, (*spec.parts[:-1], group))
             tree = build(inside)
             values = list(closed.state_dict().values())
             if kind == "convnext":
                 # the scale comes last among its parts, and dense layers at every pixel are 1 × 1 convolutions
                 values = [*values[1:], values[0]]
+            if kind == "swin_block" and block["version"] == "2":
+                # its norms come after what they norm: two numbers each, and four of the dense net
+                values = [*values[2:-6], *values[:2], *values[-4:], *values[-6:-4]]
             ours = tree.state_dict()
             assert len(ours) == len(values)
             tree.load_state_dict(
                 {key: value.reshape(ours[key].shape) for key, value in zip(ours, values, strict=True)}
             )
-            torch.testing.assert_close(tree.eval()(x.clone()), closed(x.clone()), rtol=1e-5, atol=1e-5)
-            compared += 1
-        assert compared >= 6
+            with torch.no_grad():
+                torch.testing.assert_close(tree.eval()(x.clone()), closed(x.clone()), rtol=1e-5, atol=1e-5)
 
     @pytest.mark.parametrize(
         ("block", "channels", "theirs"),
@@ -570,13 +595,14 @@ _DRIVER = """
 import pathlib, runpy, sys, warnings, torch
 
 warnings.simplefilter("ignore")
+torch.set_grad_enabled(False)  # attention takes another path with gradients
 for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     kept = torch.load(folder / "kept.pt")
-    made = runpy.run_path(folder / "class.py")
+    made = runpy.run_path(str(folder / "class.py"))
     network = made[kept["class"]]()
     network.load_state_dict(kept["weights"], strict=True)
     assert torch.equal(network.eval()(kept["x"].clone()), kept["y"]), f"{folder.name}: class"
-    network = runpy.run_path(folder / "sequential.py")["network"]
+    network = runpy.run_path(str(folder / "sequential.py"))["network"]
     values = list(kept["weights"].values())
     own = network.state_dict()
     assert [v.shape for v in own.values()] == [v.shape for v in values], f"{folder.name}: shapes"
@@ -614,10 +640,9 @@ class TestCode:
         for kind in PARTS:
             kept = 0
             while kept < 3:
-                parts = (draw_part(rng, kind),)
-                if kind == "linear":
-                    parts = (part("flatten"), *parts)
-                spec = NetworkSpec(f"{kind} {kept}", (rng.choice([1, 4, 6]), 9, 10), parts)
+                parts = (*before(kind), draw_part(rng, kind))
+                side = rng.choice([(9, 10), (17, 18)] if kind != "maxvit_block" else [(4, 4), (7, 7)])
+                spec = NetworkSpec(f"{kind} {kept}", (rng.choice([1, 4, 6]), *side), parts)
                 if planned(spec).trouble is None:
                     specs.append(spec)
                     kept += 1

@@ -19,7 +19,7 @@ from explorer.errors import ExplorerError, ModelError
 from explorer.networks import editing
 from explorer.networks.building import build
 from explorer.networks.editing import History
-from explorer.networks.parts import ACTIVATIONS, BLOCKS, FAMILIES, GROUPS, PARTS
+from explorer.networks.parts import ACTIVATIONS, BLOCKS, FAMILIES, GROUPS, PARTS, TOKENS
 from explorer.networks.spec import MAX_DEPTH, MAX_PARTS, NetworkSpec, Part, names, part, part_at
 from explorer.networks.storing import MAX_LINK, MAX_TEXT, from_link, read, to_link, write
 from tests.network_zoo import draw_part, draw_spec
@@ -44,7 +44,8 @@ class TestParts:
         assert len({about.title for about in PARTS.values()}) == len(PARTS)
         assert set(ACTIVATIONS) == {key for key, about in PARTS.items() if about.family == "activation"}
         assert {"sequence", "branches"} == GROUPS
-        assert len(BLOCKS) == 12
+        assert len(BLOCKS) == 19
+        assert {"encoder_block"} == BLOCKS & TOKENS
 
     def test_every_setting_takes_its_limits_and_refuses_what_is_beyond(self):
         for kind, about in PARTS.items():

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.images import SAMPLES, decode_photo
 from explorer.models import CATALOGUE, DEFAULT_MODEL
+from explorer.networks.source import Source, write_source
 from explorer.saliency import METHODS
 from explorer.ui.frame import ROOMS
 
@@ -146,10 +147,105 @@ def test_the_catalogue_in_the_picker_is_whole():
     assert len({(option.title, option.group) for option in options}) == len(options)
 
 
-def test_pages_share_no_choice_but_the_picture():
+def test_pages_share_no_choice_but_the_picture_and_the_network_that_is_fed():
     """A choice is kept when pages switch: one name with two meanings would be misread."""
     names = {room.path: set(visit(room.path).session_state["choices of this run"]) for room in ROOMS[1:]}
+    fed = {"saliency", "features"}  # a picture before a trained network: the same one on both
+    assert names["saliency"] & names["features"] == {"picture", "model", "fit"}
     for path, own in names.items():
         assert own, path
         for other in names.keys() - {path}:
-            assert own & names[other] <= {"picture"}
+            assert own & names[other] <= (
+                {"picture", "model", "fit"} if {path, other} == fed else {"picture"}
+            )
+
+
+def words(at: AppTest) -> str:
+    """All small and large print, as it is read."""
+    texts = [each.value for kind in (at.markdown, at.caption, at.info) for each in kind]
+    return " ".join(texts).replace("\\", "")
+
+
+def test_a_network_with_random_weights_says_so_and_is_asked():
+    at = visit(model="random~classic~lenet5", picture="coffee")
+    assert not at.warning
+    assert not at.error
+    (note,) = at.info
+    assert "Random weights" in note.value
+    assert "means nothing" in note.value
+    assert "Its strongest outputs" in words(at)
+    assert "32 × 32 pixels of grey, from" in words(at)
+    assert "61.7 k parameters · 417 k multiply-adds" in words(at)
+    assert choices(at) == {"model": "random~classic~lenet5", "picture": "coffee"}
+    assert len(at.selectbox(key="class search").options) == 10
+    (code,) = [each.value for each in at.code]
+    assert "torch.manual_seed(0)" in code
+
+
+def test_with_trained_weights_nothing_is_said_of_random_ones():
+    at = visit()
+    assert not at.info
+    assert "Its best guesses" in words(at)
+
+
+def test_a_class_of_the_network_before_is_not_taken_along():
+    """Ten outputs have no class 504; a link's own class counts."""
+    at = visit(**{"class": "504"})
+    at.session_state["choice:model"] = "random~classic~lenet5"
+    at.session_state["model picked"] = "random~classic~lenet5"
+    at.run()
+    assert not at.warning
+    assert choices(at) == {"model": "random~classic~lenet5"}
+    assert not visit(model="random~classic~lenet5", **{"class": "7"}).warning
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("random~classic~lenet6", "There is no classic network"),
+        ("random~code~own", "too long for a link"),
+        ("random~rubbish", "names no network"),
+        ("random~model~nothing", "There is no network"),
+        ("random~classic~vit_h_14", "the most is 1.00 GB"),
+        ("random~classic~dense-480x640", "fed as squares"),
+        ("random~classic~mlp", "holds a map"),
+    ],
+)
+def test_a_random_network_that_cannot_be_had_is_refused_in_a_sentence(key: str, why: str):
+    at = visit(model=key)
+    (said,) = [each.value.replace("\\", "") for each in at.warning]
+    assert said.startswith("The link's network cannot be shown.")
+    assert why in said
+    assert not at.error
+    assert choices(at) == {}
+
+
+def test_a_random_network_that_cannot_be_recorded_leaves_the_one_that_was_had():
+    """Its first convolution is not the one that reads pictures: known only once it is built."""
+    code = (
+        "class Net(nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.late = nn.Conv2d(8, 4, 3)\n"
+        "    self.early = nn.Conv2d(3, 8, 3)\n"
+        "  def forward(self, x):\n    return self.late(self.early(x)).mean((2, 3))\n"
+    )
+    at = visit(model=f"random~{write_source(Source('code', code))}")
+    (said,) = [each.value.replace("\\", "") for each in at.error]
+    assert said.startswith("Net · random weights cannot be shown; the page goes on with EfficientNet-Lite0.")
+    assert "make the one that reads pictures first" in said
+    assert not [button for button in at.button if button.label == "Try again"]  # it would fail again
+    assert "Its best guesses" in words(at)
+
+
+def test_one_s_own_network_stays_in_the_picker(monkeypatch: pytest.MonkeyPatch):
+    from explorer.ui import controls
+
+    shown: list[Any] = []
+    monkeypatch.setattr(controls, "picker", lambda *args: shown.append(args[3]))
+    at = visit(model="random~classic~lenet5")
+    at.session_state["choice:model"] = DEFAULT_MODEL
+    at.run()
+    for options in (shown[0], shown[-1]):
+        own = [(option.key, option.title) for option in options if option.group == "Random weights"]
+        assert own == [
+            ("random~classic~lenet5", "LeNet-5, as it is taught"),
+            (f"random~model~{DEFAULT_MODEL}", "EfficientNet-Lite0"),
+        ]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 from torchvision import models as zoo
+from torchvision import transforms
 from torchvision.transforms import InterpolationMode, functional
 
 from explorer.errors import ImageError, ModelError
@@ -222,3 +223,46 @@ def test_an_input_knows_its_part_and_its_identity() -> None:
     assert middle.share == pytest.approx((224 / 256) ** 2 * 300 / 451, rel=0.01)
     assert len({middle.identity, whole.identity, NetworkInput(card, sample_photo("coffee")).identity}) == 3
     assert not torch.equal(middle.tensor(), whole.tensor())
+
+
+@pytest.mark.parametrize("side", [28, 32, 96])
+@pytest.mark.parametrize("sample", ["cat", "rocket", "text"])
+def test_grey_is_pillows_luminance(sample: str, side: int) -> None:
+    """As courses read pictures for LeNet: `Image.open(…).convert("L")`, then torchvision's transforms."""
+    ready = Preprocessing(side, side, (0.5,), (0.5,), "bilinear", channels=1)
+    pixels = sample_photo(sample).pixels
+    steps = transforms.Compose(
+        [
+            transforms.Resize(side),
+            transforms.CenterCrop(side),
+            transforms.ToTensor(),
+            transforms.Normalize([0.5], [0.5]),
+        ]
+    )
+    theirs = steps(Image.fromarray(pixels).convert("L"))[None]
+    ours = ready.tensor(pixels)
+    assert ours.shape == (1, 1, side, side)
+    assert torch.equal(ours, theirs)
+    shown = ready.image(pixels)
+    assert shown.shape == (side, side, 3)
+    assert (shown == shown[:, :, :1]).all()
+
+
+def test_grey_of_the_whole_and_of_an_extreme_photo() -> None:
+    ready = Preprocessing(28, 28, (0.5,), (0.5,), "bilinear", whole=True, channels=1)
+    assert ready.tensor(sample_photo("cat").pixels).shape == (1, 1, 28, 28)
+    wide = np.full((2, 500, 3), (255, 0, 0), np.uint8)
+    red = replace(ready, whole=False).tensor(wide)
+    assert torch.allclose(red, torch.tensor((76 / 255 - 0.5) / 0.5))  # ITU-R 601: 0.299 · 255 = 76
+
+
+@pytest.mark.parametrize("channels", [0, 2, 4])
+def test_a_photo_has_colours_or_grey(channels: int) -> None:
+    half = (0.5,) * channels
+    with pytest.raises(ModelError, match=f"3 channels .* or 1 .*, and this network takes {channels}"):
+        Preprocessing(28, 28, half, half, "bilinear", channels=channels)
+
+
+def test_every_channel_has_its_mean() -> None:
+    with pytest.raises(ModelError, match="1 channels have 3 means and 3 standard deviations"):
+        Preprocessing(28, 28, (0.5,) * 3, (0.5,) * 3, "bilinear", channels=1)

@@ -23,6 +23,7 @@ from torchvision import models as zoo
 
 from explorer.errors import ModelError, ShapeError
 from explorer.layer_words import settings_of
+from explorer.networks.reading import read_network
 from explorer.profiling import INPUT, LayerProfile, NetworkProfile, Peak, profile, repeated
 from explorer.receptive_field import ReceptiveField
 from tests.golden_nets import NETS
@@ -1055,3 +1056,15 @@ def test_groups_cover_all_rows_once():
         return found
 
     assert rows(repeated(table.rows)) == list(range(len(table.rows)))
+
+
+def test_a_sentence_of_ours_is_told_as_it_is() -> None:
+    """What was read refuses itself in a whole sentence: nothing is put around it."""
+    read = read_network("class Net(nn.Module):\n    def forward(self, x):\n        return x.item() + x\n")
+    failure = profile(read.ready((3, 8, 8)), (3, 8, 8)).failure
+    assert failure is not None
+    assert (
+        failure.sentence
+        == "Line 3: item() asks for the values of a tensor, and the table knows shapes alone."
+    )
+    assert (failure.kind, failure.expected, failure.arrived) == ("Net", "", "")

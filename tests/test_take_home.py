@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from PIL import Image
 from skimage import data
 
 from explorer.images import decode_photo, sample_photo
-from explorer.models import DEFAULT_MODEL, NetworkInput, build_network, card
+from explorer.models import DEFAULT_MODEL, NetworkInput, build_network, card, load_network
+from explorer.networks.source import Source, of_parts, write_source
+from explorer.networks.spec import NetworkSpec, part
 from explorer.recording import Recorder
 from explorer.saliency import METHODS, SaliencySpec, explain, explain_all, normalise, upsample
 from explorer.take_home import LOADERS, PICTURE, needs_picture, saliency_code
@@ -132,3 +135,77 @@ def test_code_names_its_packages_and_nothing_of_ours(sample: str, method: str):
     assert "explorer" not in code
     assert METHODS[method].package in code
     assert ("skimage" in code) == (sample == "cat")
+
+
+OWN = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.data = nn.Conv2d(1, 6, 5)
+        nn.init.kaiming_normal_(self.data.weight)
+        self.last = nn.LazyLinear(10)
+
+    def forward(self, x):
+        return self.last(torch.flatten(F.relu(self.data(x)), 1))
+
+data = transforms = Image = 1  # names that the code around it needs
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "sample", "whole"),
+    [
+        ("random~classic~lenet5", "coffee", False),
+        ("random~classic~resnet18@3x96x96", "rocket", True),
+        ("random~model~efficientnet_lite0", "astronaut", False),
+        (f"random~{write_source(Source('code', OWN))}@1x28x28", "coffee", False),
+    ],
+)
+def test_code_reproduces_the_map_of_a_network_with_random_weights(
+    key: str, sample: str, whole: bool, tmp_path: Path
+):
+    photo = sample_photo(sample)
+    Image.fromarray(photo.pixels).save(tmp_path / PICTURE)
+    fed = NetworkInput(card(key), photo, whole)
+    side = fed.card.preprocessing.crop
+    recorder = Recorder(load_network(key), size=side)
+    specs = [SaliencySpec("grad_cam", recorder.default.name, index) for index in range(10)]
+    found = max(explain_all(recorder.record(fed.tensor()), specs), key=lambda each: each.peak)
+    enlarged = upsample(normalise(found.heat - found.heat.min()), (side, side))
+    theirs = run(saliency_code(fed, found.spec), tmp_path)
+    assert theirs.max() == 1
+    assert np.abs(theirs - normalise(enlarged - enlarged.min())).max() < 1e-4
+
+
+SPITEFUL = 'x"], print("out")  #'
+LAYER = f"""\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleDict({{{SPITEFUL!r}: nn.Conv2d(1, 4, 3)}})
+
+    def forward(self, x):
+        return self.parts[{SPITEFUL!r}](x).mean((2, 3))
+"""
+TITLE = NetworkSpec(
+    '"""; raise SystemExit(3); """\\',
+    (1, 28, 28),
+    (part("conv", out_channels=4), part("global_average_pool"), part("flatten")),
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "layer"), [(Source("code", LAYER), f"parts.{SPITEFUL}"), (of_parts(TITLE), "conv1")]
+)
+def test_names_of_networks_and_layers_stay_texts_in_the_code(source: Source, layer: str):
+    """A link's network may be called anything."""
+    fed = NetworkInput(card(f"random~{write_source(source)}@1x28x28"), sample_photo("coffee"))
+    tree = ast.parse(saliency_code(fed, SaliencySpec("grad_cam", layer, 2)))
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "print"]
+    (asked,) = [
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "get_submodule"
+    ]
+    assert asked == layer

@@ -6,9 +6,18 @@ called as in torchvision where it has the block, so that its weights fit.
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.models.maxvit import PartitionAttentionLayer
+from torchvision.models.swin_transformer import (
+    PatchMerging,
+    PatchMergingV2,
+    ShiftedWindowAttention,
+    ShiftedWindowAttentionV2,
+)
 
 
 class Add(nn.Sequential):
@@ -76,6 +85,139 @@ class ConvReLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.relu(self.bn(self.conv(x)))
         return out
+
+
+class ScaledTanh(nn.Module):
+    """1.7159 · tanh(2x/3), which is ±1 at ±1 (LeCun et al. 1998, equation 6 and appendix A)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 1.7159 * torch.tanh(2 / 3 * x)
+
+
+class Subsampling(nn.Module):
+    """The sum of each window, times a learned coefficient, plus a learned bias: one pair a map (LeCun et al. 1998)."""
+
+    def __init__(self, channels: int, kernel_size: int = 2) -> None:
+        super().__init__()
+        self.sum = nn.AvgPool2d(kernel_size, divisor_override=1)
+        self.coefficient = nn.Parameter(torch.full((channels, 1, 1), 1 / kernel_size**2))
+        self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        sums: Tensor = self.sum(x)
+        return sums * self.coefficient + self.bias
+
+
+class PartlyConnected(nn.Module):
+    """C3 of LeNet-5: of sixteen maps six read three of S2's six, nine read four, the last reads all.
+
+    A convolution with a group for each map, after the channels are laid side by side (LeCun et al. 1998, table I).
+    """
+
+    TABLE: ClassVar = (
+        *((first, (first + 1) % 6, (first + 2) % 6) for first in range(6)),
+        *((first, (first + 1) % 6, (first + 2) % 6, (first + 3) % 6) for first in range(6)),
+        *((first, first + 1, first + 3, (first + 4) % 6) for first in range(3)),
+        (0, 1, 2, 3, 4, 5),
+    )
+
+    def __init__(self, kernel_size: int = 5) -> None:
+        super().__init__()
+        self.reading_three = nn.Conv2d(6 * 3, 6, kernel_size, groups=6)
+        self.reading_four = nn.Conv2d(9 * 4, 9, kernel_size, groups=9)
+        self.reading_six = nn.Conv2d(6, 1, kernel_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        single = torch.split(x, 1, dim=1)
+        three, four = (
+            torch.cat([single[each] for row in rows for each in row], 1)
+            for rows in (self.TABLE[:6], self.TABLE[6:15])
+        )
+        return torch.cat((self.reading_three(three), self.reading_four(four), self.reading_six(x)), 1)
+
+
+class DistanceToCodes(nn.Module):
+    """Squared distances of 84 numbers to ten codes: digits of 7 × 12 pixels, ink 1 and paper −1, never learned.
+
+    As in LeCun et al. 1998; the digits are drawn anew.
+    """
+
+    # 5 × 7 pixels a digit, a row in each pair of hexadecimal digits
+    DIGITS: ClassVar = (
+        "0E11131519110E",
+        "040C040404040E",
+        "0E11010204081F",
+        "1F02040201110E",
+        "02060A121F0202",
+        "1F101E0101110E",
+        "0608101E11110E",
+        "1F010204080808",
+        "0E11110E11110E",
+        "0E11110F01020C",
+    )
+    codes: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("codes", torch.tensor([self.code(digit) for digit in self.DIGITS]))
+
+    @staticmethod
+    def code(digit: str) -> list[float]:
+        """The digit in the middle of 12 rows of 7 pixels, row by row."""
+        drawn = [f"{2 * byte:07b}" for byte in bytes.fromhex(digit)]
+        rows = ["0" * 7] * 2 + drawn + ["0" * 7] * 3
+        return [1.0 if pixel == "1" else -1.0 for row in rows for pixel in row]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.unsqueeze(1) - self.codes).square().sum(-1)
+
+
+class AuxiliaryHead(nn.Sequential):
+    """A second classifier on the way: while training its `answer` is kept for the loss; what arrives passes on.
+
+    GoogLeNet's as torchvision has it (Szegedy et al. 2015), Inception v3's with `five` (Szegedy et al. 2016).
+    """
+
+    answer: Tensor | None = None
+
+    def __init__(self, in_channels: int, classes: int = 1000, five: bool = False) -> None:
+        super().__init__()
+        steps: list[nn.Module] = [nn.AdaptiveAvgPool2d(4), ConvReLU(in_channels, 128, 1, batch_norm=True)]
+        steps += [nn.Flatten(), nn.Linear(2048, 1024), nn.ReLU(inplace=True), nn.Dropout(0.7)]
+        steps.append(nn.Linear(1024, classes))
+        if five:
+            steps = [nn.AvgPool2d(kernel_size=5, stride=3), ConvReLU(in_channels, 128, 1, batch_norm=True)]
+            steps += [nn.Conv2d(128, 768, kernel_size=5, bias=False), nn.BatchNorm2d(768, eps=0.001)]
+            steps += [nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(768, classes)]
+        self.extend(steps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor | None = nn.Sequential.forward(self, x) if self.training else None  # type: ignore[no-untyped-call]
+        self.answer = answer
+        return x
+
+
+class Half(nn.Module):
+    """The first or the second half of the channels."""
+
+    def __init__(self, which: str = "first") -> None:
+        super().__init__()
+        self.which = which
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = x.chunk(2, dim=1)
+        return first if self.which == "first" else second
+
+
+class ChannelShuffle(nn.Module):
+    """The first channel of each group, then the second of each, and so on (Zhang et al. 2018)."""
+
+    def __init__(self, groups: int = 2) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack(x.chunk(self.groups, dim=1), dim=2).flatten(1, 2)
 
 
 class VGGBlock(nn.Sequential):
@@ -263,6 +405,106 @@ class InvertedResidual(nn.Module):
         return x + out if self.adds_input else out
 
 
+class FusedInvertedResidual(nn.Module):
+    """A convolution to `hidden` channels, 1 × 1 to `out_channels`; one alone where both are one (Tan & Le 2021)."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden: int,
+        out_channels: int,
+        stride: int = 1,
+        kernel_size: int = 3,
+        activation: type[nn.Module] = nn.SiLU,
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        first = out_channels if hidden == in_channels else hidden
+        layers = [
+            nn.Conv2d(in_channels, first, kernel_size, stride, kernel_size // 2, bias=False),
+            nn.BatchNorm2d(first, eps),
+            activation(),
+        ]
+        if hidden != in_channels:
+            layers += [
+                nn.Conv2d(hidden, out_channels, kernel_size=1, bias=False),
+                nn.BatchNorm2d(out_channels, eps),
+            ]
+        self.block = nn.Sequential(*layers)
+        self.adds_input = stride == 1 and in_channels == out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.block(x)
+        return x + out if self.adds_input else out
+
+
+class RegNetBlock(nn.Module):
+    """A bottleneck of one width, its 3 × 3 in groups, and the input beside it (Radosavovic et al. 2020)."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, groups: int, stride: int = 1, squeezed: int = 0
+    ) -> None:
+        super().__init__()
+        self.proj = shortcut(in_channels, out_channels, stride)
+        layers: list[nn.Module] = [
+            nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3, stride, padding=1, groups=groups, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        ]
+        if squeezed:
+            layers.append(SqueezeExcitation(out_channels, squeezed))
+        layers += [
+            nn.Conv2d(out_channels, out_channels, kernel_size=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        ]
+        self.f = nn.Sequential(*layers)
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.activation(self.proj(x) + self.f(x))
+        return out
+
+
+class ShuffleUnit(nn.Module):
+    """Half of the channels passes, the other is filtered, both with a stride; then a shuffle (Ma et al. 2018)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        half = out_channels // 2
+        self.stride = stride
+        if stride > 1:
+            self.branch1 = nn.Sequential(
+                nn.Conv2d(in_channels, in_channels, 3, stride, padding=1, groups=in_channels, bias=False),
+                nn.BatchNorm2d(in_channels),
+                nn.Conv2d(in_channels, half, kernel_size=1, bias=False),
+                nn.BatchNorm2d(half),
+                nn.ReLU(inplace=True),
+            )
+        self.branch2 = nn.Sequential(
+            nn.Conv2d(in_channels if stride > 1 else half, half, kernel_size=1, bias=False),
+            nn.BatchNorm2d(half),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(half, half, 3, stride, padding=1, groups=half, bias=False),
+            nn.BatchNorm2d(half),
+            nn.Conv2d(half, half, kernel_size=1, bias=False),
+            nn.BatchNorm2d(half),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride > 1:
+            out = torch.cat([self.branch1(x), self.branch2(x)], dim=1)
+        else:
+            first, second = x.chunk(2, dim=1)
+            out = torch.cat([first, self.branch2(second)], dim=1)
+        batch, channels, rows, columns = out.shape
+        pairs = out.view(batch, 2, channels // 2, rows, columns)
+        return pairs.transpose(1, 2).contiguous().view(batch, channels, rows, columns)
+
+
 class Inception(nn.Module):
     """1 × 1, 3 × 3, 5 × 5 and a pooling read the same map; their channels stand side by side (Szegedy et al. 2015)."""
 
@@ -352,3 +594,225 @@ class ConvNeXtBlock(nn.Module):
         out = self.depthwise(x).permute(0, 2, 3, 1)  # channels last: the dense layers read them
         out = self.project(self.gelu(self.expand(self.norm(out))))
         return x + self.layer_scale * out.permute(0, 3, 1, 2)  # type: ignore[no-any-return]
+
+
+# Transformers ----------------------------------------------------------------------------------------
+
+
+class Tokens(nn.Module):
+    """A map (N, C, H, W) as H · W tokens (N, H · W, C), row by row."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(2).transpose(1, 2)
+
+
+class ClassToken(nn.Module):
+    """One learned token in front of the others: (N, L, C) to (N, 1 + L, C) (Dosovitskiy et al. 2021)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(1, 1, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.token.expand(x.shape[0], -1, -1), x], dim=1)
+
+
+class Positions(nn.Module):
+    """A learned row is added to each of so many tokens (Dosovitskiy et al. 2021)."""
+
+    def __init__(self, tokens: int, width: int) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(0.02 * torch.randn(1, tokens, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.embedding
+
+
+class TakeToken(nn.Module):
+    """The first of all tokens, or their mean: (N, L, C) to (N, C)."""
+
+    def __init__(self, take: str = "first") -> None:
+        super().__init__()
+        self.take = take
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, 0] if self.take == "first" else x.mean(dim=1)
+
+
+class SelfAttention(nn.Module):
+    """Every token asks all others (Vaswani et al. 2017)."""
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.attention(x, x, x, need_weights=False)[0]
+        return out
+
+
+class EncoderBlock(nn.Module):
+    """Self-attention, then a dense net at every token, each with a layer norm before and its input beside it.
+
+    Source: Dosovitskiy et al. 2021, arXiv:2010.11929.
+    """
+
+    def __init__(self, width: int, heads: int, expansion: int = 4, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(width, eps=1e-6)
+        self.self_attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.ln_2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, expansion * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(expansion * width, width),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed = self.ln_1(x)
+        x = x + self.dropout(self.self_attention(normed, normed, normed, need_weights=False)[0])
+        return x + self.mlp(self.ln_2(x))  # type: ignore[no-any-return]
+
+
+def window_attention(channels: int, heads: int, window: int, shifted: bool, version: int) -> nn.Module:
+    """torchvision's attention within windows of maps (N, H, W, C); shifted by half a window, which is rounded down."""
+    made: Any = ShiftedWindowAttention if version == 1 else ShiftedWindowAttentionV2
+    shift = window // 2 if shifted else 0
+    attention: nn.Module = made(channels, [window, window], [shift, shift], heads)
+    return attention
+
+
+class WindowAttention(nn.Module):
+    """Self-attention among the pixels of each window of a map (N, C, H, W) (Liu et al. 2021 and 2022)."""
+
+    def __init__(
+        self, channels: int, heads: int, window: int = 7, shifted: bool = False, version: int = 1
+    ) -> None:
+        super().__init__()
+        self.attention = window_attention(channels, heads, window, shifted, version)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.attention(x.permute(0, 2, 3, 1))
+        return out.permute(0, 3, 1, 2)
+
+
+class SwinBlock(nn.Module):
+    """A transformer block on a map (N, C, H, W) whose attention stays within windows (Liu et al. 2021).
+
+    In version 2 the layer norms come last (Liu et al. 2022).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        window: int = 7,
+        shifted: bool = False,
+        expansion: int = 4,
+        version: int = 1,
+    ) -> None:
+        super().__init__()
+        self.version = version
+        self.norm1 = nn.LayerNorm(channels)
+        self.attn = window_attention(channels, heads, window, shifted, version)
+        self.norm2 = nn.LayerNorm(channels)
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, expansion * channels), nn.GELU(), nn.Linear(expansion * channels, channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.permute(0, 2, 3, 1)  # channels last: the layers read them
+        if self.version == 1:
+            x = x + self.attn(self.norm1(x))
+            x = x + self.mlp(self.norm2(x))
+        else:
+            x = x + self.norm1(self.attn(x))
+            x = x + self.norm2(self.mlp(x))
+        return x.permute(0, 3, 1, 2)
+
+
+class MergePatches(nn.Module):
+    """Half the size and twice the channels of a map (N, C, H, W): each 2 × 2 pixels become one (Liu et al. 2021)."""
+
+    def __init__(self, channels: int, version: int = 1) -> None:
+        super().__init__()
+        made: Any = PatchMerging if version == 1 else PatchMergingV2
+        self.merging = made(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.merging(x.permute(0, 2, 3, 1))
+        return out.permute(0, 3, 1, 2)
+
+
+class PartitionAttention(PartitionAttentionLayer):  # type: ignore[misc]
+    """Self-attention among the pixels of each window, or of a grid, then a dense net at every pixel (Tu et al. 2022).
+
+    `grid` are the rows and columns of the map: they fix how many windows there are.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        grid: tuple[int, int],
+        size: int = 7,
+        across: str = "window",
+        head_channels: int = 32,
+        expansion: int = 4,
+    ) -> None:
+        chances = (
+            0.0,
+            0.0,
+            0.0,
+        )  # of dropping values of the attention, of the dense net, and a whole picture
+        super().__init__(
+            channels, head_channels, size, across, grid, expansion, nn.GELU, nn.LayerNorm, *chances
+        )
+
+
+class MaxViTConv(nn.Module):
+    """Batch norm, 1 × 1, depthwise and 1 × 1 with squeeze and excite, and the input beside them (Tu et al. 2022)."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, expansion: int = 4) -> None:
+        super().__init__()
+        hidden = expansion * out_channels
+        self.proj: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            pool = [nn.AvgPool2d(kernel_size=3, stride=2, padding=1)] if stride == 2 else []
+            self.proj = nn.Sequential(*pool, nn.Conv2d(in_channels, out_channels, kernel_size=1))
+        self.layers = nn.Sequential(
+            nn.BatchNorm2d(in_channels, eps=0.001),
+            nn.Conv2d(in_channels, hidden, kernel_size=1, bias=False),
+            nn.BatchNorm2d(hidden, eps=0.001),
+            nn.GELU(),
+            nn.Conv2d(hidden, hidden, 3, stride, padding=1, groups=hidden, bias=False),
+            nn.BatchNorm2d(hidden, eps=0.001),
+            nn.GELU(),
+            SqueezeExcitation(hidden, max(1, out_channels // 4), nn.SiLU),
+            nn.Conv2d(hidden, out_channels, kernel_size=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.proj(x) + self.layers(x)  # type: ignore[no-any-return]
+
+
+class MaxViTBlock(nn.Sequential):
+    """A convolution block, attention within windows, and attention across a grid (Tu et al. 2022)."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        grid: tuple[int, int],
+        stride: int = 1,
+        window: int = 7,
+        head_channels: int = 32,
+        expansion: int = 4,
+    ) -> None:
+        super().__init__(
+            MaxViTConv(in_channels, out_channels, stride, expansion),
+            PartitionAttention(out_channels, grid, window, "window", head_channels),
+            PartitionAttention(out_channels, grid, window, "grid", head_channels),
+        )

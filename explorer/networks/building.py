@@ -14,7 +14,7 @@ from explorer import layer_code
 from explorer.errors import ModelError
 from explorer.layers import LayerSpec
 from explorer.networks import blocks
-from explorer.networks.opening import hidden_channels, kept_channels, squeezed_channels
+from explorer.networks.opening import hidden_channels, kept_channels, regnet_groups, squeezed_channels
 from explorer.networks.parts import ACTIVATIONS
 from explorer.networks.planning import Placed, planned
 from explorer.networks.shapes import layer_spec
@@ -138,6 +138,8 @@ def _norm(part: Part, shape: Shape) -> Call:
 
 def _layer_norm(part: Part, shape: Shape) -> Call:
     rest = {"eps": part["eps"]} if part["eps"] != 1e-5 else {}
+    if len(shape) < 3 and part["over"] == "channels":
+        return Call(nn.LayerNorm, shape[-1:], rest)
     if len(shape) == 1:
         return Call(nn.LayerNorm, shape, rest)
     if part["over"] == "everything":
@@ -192,6 +194,47 @@ def _inverted_residual(part: Part, shape: Shape) -> Call:
     return Call(blocks.InvertedResidual, (shape[0], hidden, part["out_channels"]), rest)
 
 
+def _fused_inverted_residual(part: Part, shape: Shape) -> Call:
+    rest: dict[str, Any] = {
+        name: value for name, value in part.settings if name in ("kernel_size", "stride", "eps")
+    }
+    if part["activation"] != "silu":
+        rest["activation"] = _MODULES[part.text("activation")]
+    hidden = hidden_channels(part, shape[0])
+    return Call(blocks.FusedInvertedResidual, (shape[0], hidden, part["out_channels"]), rest)
+
+
+def _regnet(part: Part, shape: Shape) -> Call:
+    rest: dict[str, Any] = {name: value for name, value in part.settings if name == "stride"}
+    if squeezed := squeezed_channels(part, shape[0]):
+        rest["squeezed"] = squeezed
+    return Call(blocks.RegNetBlock, (shape[0], part["out_channels"], regnet_groups(part)), rest)
+
+
+def _in_windows(made: type[nn.Module], *positions: str) -> Callable[[Part, Shape], Call]:
+    """As `_after_channels`, for the versions of Swin, which are numbers there."""
+
+    def make(part: Part, shape: Shape) -> Call:
+        rest = {name: value for name, value in part.settings if name not in positions}
+        if "version" in rest:
+            rest["version"] = 2
+        return Call(made, (shape[0], *(part[name] for name in positions)), rest)
+
+    return make
+
+
+def _maxvit_block(part: Part, shape: Shape) -> Call:
+    stride = part.whole("stride")
+    grid = tuple(-(-size // stride) for size in shape[1:])
+    rest = {name: value for name, value in part.settings if name != "out_channels"}
+    return Call(blocks.MaxViTBlock, (shape[0], part["out_channels"], grid), rest)
+
+
+def _auxiliary_head(part: Part, shape: Shape) -> Call:
+    five = {"five": True} if part["style"] == "inception_v3" else {}
+    return Call(blocks.AuxiliaryHead, (shape[0], part["out_features"]), five)
+
+
 def _squeeze_excite(part: Part, shape: Shape) -> Call:
     rest = {name: _MODULES[str(value)] for name, value in part.settings if name in ("activation", "gate")}
     return Call(blocks.SqueezeExcitation, (shape[0], squeezed_channels(part, shape[0])), rest)
@@ -203,14 +246,23 @@ def _inception(part: Part, shape: Shape) -> Call:
     return Call(blocks.Inception, (shape[0], *widths), rest)
 
 
-def _after_channels(made: type[nn.Module], *positions: str) -> Callable[[Part, Shape], Call]:
-    """A call that is given the channels that arrive, these settings, and what else is set as keywords."""
+def _after(axis: int, made: type[nn.Module], positions: tuple[str, ...]) -> Callable[[Part, Shape], Call]:
+    """A call that is given this size of what arrives, these settings, and what else is set as keywords."""
 
     def make(part: Part, shape: Shape) -> Call:
         rest = {name: value for name, value in part.settings if name not in positions}
-        return Call(made, (shape[0], *(part[name] for name in positions)), rest)
+        return Call(made, (shape[axis], *(part[name] for name in positions)), rest)
 
     return make
+
+
+def _after_channels(made: type[nn.Module], *positions: str) -> Callable[[Part, Shape], Call]:
+    return _after(0, made, positions)
+
+
+def _after_width(made: type[nn.Module], *positions: str) -> Callable[[Part, Shape], Call]:
+    """For rows of numbers, and tokens: the features of each count."""
+    return _after(-1, made, positions)
 
 
 _MODULES: Final[Mapping[str, type[nn.Module]]] = MappingProxyType(
@@ -225,13 +277,30 @@ _MODULES: Final[Mapping[str, type[nn.Module]]] = MappingProxyType(
         "hardswish": nn.Hardswish,
         "hardsigmoid": nn.Hardsigmoid,
         "elu": nn.ELU,
+        "scaled_tanh": blocks.ScaledTanh,
     }
 )
 
 _CALLS: Final[Mapping[str, Callable[[Part, Shape], Call]]] = MappingProxyType(
     {
         **{kind: _activation(_MODULES[kind]) for kind in ACTIVATIONS if kind in _MODULES},
-        "softmax": lambda part, shape: Call(nn.Softmax, (), {"dim": 1}),
+        "softmax": lambda part, shape: Call(nn.Softmax, (), {"dim": 1 if len(shape) != 2 else 2}),
+        "lenet_c3": lambda part, shape: Call(blocks.PartlyConnected, (), _settings(part)),
+        "subsampling": lambda part, shape: Call(blocks.Subsampling, (shape[0],), _settings(part)),
+        "half": lambda part, shape: Call(blocks.Half, (part["which"],)),
+        "channel_shuffle": lambda part, shape: Call(blocks.ChannelShuffle, (part["groups"],)),
+        "distances_to_codes": lambda part, shape: Call(blocks.DistanceToCodes),
+        "auxiliary_head": _auxiliary_head,
+        "tokens": lambda part, shape: Call(blocks.Tokens),
+        "class_token": lambda part, shape: Call(blocks.ClassToken, shape[-1:]),
+        "positions": lambda part, shape: Call(blocks.Positions, shape),
+        "token_pool": lambda part, shape: Call(blocks.TakeToken, (), _settings(part)),
+        "attention": _after_width(blocks.SelfAttention, "heads"),
+        "window_attention": _in_windows(blocks.WindowAttention, "heads"),
+        "patch_merging": _in_windows(blocks.MergePatches),
+        "partition_attention": lambda part, shape: Call(
+            blocks.PartitionAttention, (shape[0], shape[1:]), _settings(part)
+        ),
         "global_max_pool": lambda part, shape: Call(nn.AdaptiveMaxPool2d, (1,)),
         "adaptive_max_pool": lambda part, shape: Call(nn.AdaptiveMaxPool2d, (part["output_size"],)),
         "upsample": _upsample,
@@ -244,7 +313,7 @@ _CALLS: Final[Mapping[str, Callable[[Part, Shape], Call]]] = MappingProxyType(
             nn.LocalResponseNorm, (part["size"],), {name: v for name, v in part.settings if name != "size"}
         ),
         "scale": _scale,
-        "linear": _after_channels(nn.Linear, "out_features"),
+        "linear": _after_width(nn.Linear, "out_features"),
         "flatten": lambda part, shape: Call(nn.Flatten),
         "dropout": lambda part, shape: Call(nn.Dropout, (), _settings(part)),
         "dropout2d": lambda part, shape: Call(nn.Dropout2d, (), _settings(part)),
@@ -254,11 +323,18 @@ _CALLS: Final[Mapping[str, Callable[[Part, Shape], Call]]] = MappingProxyType(
         "residual_bottleneck": _bottleneck,
         "resnext_bottleneck": _bottleneck,
         "inverted_residual": _inverted_residual,
+        "fused_inverted_residual": _fused_inverted_residual,
+        "regnet": _regnet,
+        "shuffle_unit": _after_channels(blocks.ShuffleUnit, "out_channels"),
         "inception": _inception,
         "dense_block": _after_channels(blocks.DenseBlock, "layers", "growth"),
         "transition": lambda part, shape: Call(blocks.Transition, (shape[0], kept_channels(part, shape[0]))),
         "squeeze_excite": _squeeze_excite,
         "convnext": _after_channels(blocks.ConvNeXtBlock),
         "separable": _after_channels(blocks.SeparableBlock, "out_channels"),
+        "encoder_block": _after_width(blocks.EncoderBlock, "heads"),
+        "swin_block": _in_windows(blocks.SwinBlock, "heads"),
+        "maxvit_conv": _after_channels(blocks.MaxViTConv, "out_channels"),
+        "maxvit_block": _maxvit_block,
     }
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
+from types import MappingProxyType
 from typing import Final, Literal
 
 from explorer import layer_code
@@ -18,7 +19,7 @@ from explorer.networks.spec import NetworkSpec, Shape, layer_names
 
 Lines = list[str]
 
-_WIDTH: Final = 100
+_WIDTH: Final = 88
 _INDENT: Final = "    "
 
 
@@ -190,7 +191,7 @@ def _wrapped(text: str) -> Lines:
 def _sources() -> dict[str, str]:
     """The source of everything that the blocks' module defines, in its order."""
     found = {
-        name: inspect.getsource(item).strip().replace("  # type: ignore[no-any-return]", "")
+        name: re.sub(r"  # type: ignore\[[a-z-]+\]", "", inspect.getsource(item).strip())
         for name, item in vars(blocks).items()
         if getattr(item, "__module__", "") == blocks.__name__
     }
@@ -210,10 +211,27 @@ def _classes(text: str) -> list[str]:
     return [source for name, source in sources.items() if name in wanted]
 
 
+_TORCHVISION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "torchvision.models.maxvit": ("PartitionAttentionLayer",),
+        "torchvision.models.swin_transformer": (
+            "PatchMerging",
+            "PatchMergingV2",
+            "ShiftedWindowAttention",
+            "ShiftedWindowAttentionV2",
+        ),
+    }
+)
+"""What blocks are made of that torchvision has, by module."""
+
+
 def _imports(text: str, style: str) -> str:
     lines = []
     if "OrderedDict(" in text:
-        lines += ["from collections import OrderedDict", ""]
+        lines.append("from collections import OrderedDict")
+    if typing := [name for name in ("Any", "ClassVar") if re.search(rf"\b{name}\b", text)]:
+        lines.append(f"from typing import {', '.join(typing)}")
+    lines += [""] * bool(lines)
     if re.search(r"\btorch\.", text):
         lines.append("import torch")
     lines.append(
@@ -223,4 +241,7 @@ def _imports(text: str, style: str) -> str:
     )
     if re.search(r"\bF\.", text):
         lines.append("from torch.nn import functional as F")
+    for module, names in _TORCHVISION.items():
+        if used := [name for name in names if re.search(rf"\b{name}\b", text)]:
+            lines.append(f"from {module} import {', '.join(used)}")
     return "\n".join(lines)

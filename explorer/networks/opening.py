@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from explorer.errors import ModelError
+from explorer.errors import ModelError, ShapeError
+from explorer.networks.parts import TOKENS
 from explorer.networks.spec import Part, Shape, part
 
 _IDENTITY: Final = part("sequence")
@@ -28,14 +29,16 @@ def opened(block: Part, input_shape: Shape) -> Part:
 
     Raises:
         ModelError: it is not a block, or what is inside would be beyond the limits of a part.
+        ShapeError: it cannot be for so many channels.
     """
     if block.kind not in _INSIDE:
         raise ModelError(f"“{block.about.title}” is not a block: there is nothing to open.")
-    return Part("sequence", name=block.name, inside=_INSIDE[block.kind](block, input_shape[0]))
+    channels = input_shape[-1] if block.kind in TOKENS else input_shape[0]
+    return Part("sequence", name=block.name, inside=_INSIDE[block.kind](block, channels))
 
 
 def hidden_channels(block: Part, channels: int) -> int:
-    """Channels inside an inverted residual."""
+    """Channels inside an inverted residual, a plain or a fused one."""
     return round(channels * block.number("expansion"))
 
 
@@ -46,6 +49,9 @@ def squeezed_channels(block: Part, channels: int) -> int:
 
     Source: https://github.com/tensorflow/models, research/slim/nets/mobilenet, `make_divisible`.
     """
+    if block.kind == "regnet":
+        ratio = block.number("squeeze_ratio")
+        return max(1, round(channels * ratio)) if ratio else 0
     if block.kind == "squeeze_excite":
         return max(1, channels // block.whole("reduction"))
     if block.text("squeeze") == "efficientnet":
@@ -162,6 +168,82 @@ def _inverted_residual(block: Part, channels: int) -> Parts:
     return tuple(body)
 
 
+def _fused_inverted_residual(block: Part, channels: int) -> Parts:
+    hidden, out_channels, stride = (
+        hidden_channels(block, channels),
+        block.whole("out_channels"),
+        block.whole("stride"),
+    )
+    norm, activation = part("batch_norm", eps=block["eps"]), part(block.text("activation"))
+    first = out_channels if hidden == channels else hidden
+    body = [_conv(first, block.whole("kernel_size"), stride), norm, activation]
+    if hidden != channels:
+        body += [_conv(out_channels), norm]
+    if stride == 1 and channels == out_channels:
+        return (part("branches", _IDENTITY, part("sequence", *body)),)
+    return tuple(body)
+
+
+def regnet_groups(block: Part) -> int:
+    """Groups of the 3 × 3 of a RegNet block.
+
+    Raises:
+        ShapeError: a group's channels do not divide those that leave.
+    """
+    width, group = block.whole("out_channels"), block.whole("group_width")
+    if width % group:
+        raise ShapeError(f"The output channels ({width:,}) must be divisible by `group_width` ({group:,}).")
+    return width // group
+
+
+def _regnet(block: Part, channels: int) -> Parts:
+    width, stride, squeezed = (
+        block.whole("out_channels"),
+        block.whole("stride"),
+        squeezed_channels(block, channels),
+    )
+    beside = _IDENTITY
+    if stride != 1 or channels != width:
+        beside = part("sequence", _conv(width, stride=stride), _NORM)
+    squeeze = (_squeeze(width, squeezed, "relu", "sigmoid"),) if squeezed else ()
+    filters = _conv(width, 3, stride, regnet_groups(block))
+    body = _conv(width), _NORM, _RELU, filters, _NORM, _RELU, *squeeze, _conv(width), _NORM
+    return part("branches", beside, part("sequence", *body)), _RELU
+
+
+def _shuffle_unit(block: Part, channels: int) -> Parts:
+    out_channels, stride = block.whole("out_channels"), block.whole("stride")
+    half = out_channels // 2
+    if out_channels % 2:
+        raise ShapeError(
+            f"The output channels ({out_channels:,}) come in two halves: an even number is meant."
+        )
+    if stride == 1 and channels != out_channels:
+        raise ShapeError(
+            f"With stride 1 half of the channels pass untouched: {channels:,} arrive, so {channels:,} leave, not "
+            f"{out_channels:,}."
+        )
+    arriving = channels if stride > 1 else half
+    body: Parts = (
+        _conv(half),
+        _NORM,
+        _RELU,
+        _conv(half, 3, stride, groups=half),
+        _NORM,
+        _conv(half),
+        _NORM,
+        _RELU,
+    )
+    first = part("half")
+    if stride > 1:
+        first = part(
+            "sequence", _conv(arriving, 3, stride, groups=arriving), _NORM, _conv(half), _NORM, _RELU
+        )
+    else:
+        body = (part("half", which="second"), *body)
+    return (part("branches", first, part("sequence", *body), join="cat"), part("channel_shuffle"))
+
+
 def _inception(block: Part, channels: int) -> Parts:
     def step(out_channels: str, kernel_size: int = 1) -> Parts:
         conv = _conv(block.whole(out_channels), kernel_size, bias=not block["batch_norm"])
@@ -201,6 +283,78 @@ def _convnext(block: Part, channels: int) -> Parts:
     return (part("branches", _IDENTITY, part("sequence", *body)),)
 
 
+def _encoder_block(block: Part, width: int) -> Parts:
+    dropout = part("dropout", p=block["dropout"])
+    norm = part("layer_norm", eps=1e-6)
+    dense = (
+        part("linear", out_features=width * block.whole("expansion")),
+        part("gelu"),
+        dropout,
+        part("linear", out_features=width),
+        dropout,
+    )
+    return (
+        part("branches", _IDENTITY, part("sequence", norm, part("attention", heads=block["heads"]), dropout)),
+        part("branches", _IDENTITY, part("sequence", norm, *dense)),
+    )
+
+
+def _swin_block(block: Part, channels: int) -> Parts:
+    settings = {name: block[name] for name in ("heads", "window", "shifted", "version")}
+    norm = part("layer_norm")
+    dense = (
+        _conv(channels * block.whole("expansion"), bias=True),
+        part("gelu"),
+        _conv(channels, bias=True),
+    )
+    halves = (Part("window_attention", settings),), dense
+    return tuple(
+        part(
+            "branches",
+            _IDENTITY,
+            part("sequence", *((norm, *half) if block["version"] == "1" else (*half, norm))),
+        )
+        for half in halves
+    )
+
+
+def _maxvit_conv(block: Part, channels: int) -> Parts:
+    out_channels, stride = block.whole("out_channels"), block.whole("stride")
+    hidden, norm = out_channels * block.whole("expansion"), part("batch_norm", eps=1e-3)
+    pool = (part("average_pool", kernel_size=3, padding=1),) if stride == 2 else ()
+    beside = _IDENTITY
+    if stride != 1 or channels != out_channels:
+        beside = part("sequence", *pool, _conv(out_channels, bias=True))
+    body = (
+        norm,
+        _conv(hidden),
+        norm,
+        part("gelu"),
+        _conv(hidden, 3, stride, groups=hidden),
+        norm,
+        part("gelu"),
+        _squeeze(hidden, max(1, out_channels // 4), "silu", "sigmoid"),
+        _conv(out_channels, bias=True),
+    )
+    return (part("branches", beside, part("sequence", *body)),)
+
+
+def _maxvit_block(block: Part, channels: int) -> Parts:
+    first = Part("maxvit_conv", {name: block[name] for name in ("out_channels", "stride", "expansion")})
+    return (
+        first,
+        *(
+            part(
+                "partition_attention",
+                across=across,
+                size=block["window"],
+                head_channels=block["head_channels"],
+            )
+            for across in ("window", "grid")
+        ),
+    )
+
+
 def _separable(block: Part, channels: int) -> Parts:
     return (
         _conv(channels, 3, block.whole("stride"), groups=channels),
@@ -232,11 +386,18 @@ _INSIDE: Final[Mapping[str, Callable[[Part, int], Parts]]] = MappingProxyType(
         "residual_bottleneck": _bottleneck,
         "resnext_bottleneck": _bottleneck,
         "inverted_residual": _inverted_residual,
+        "fused_inverted_residual": _fused_inverted_residual,
+        "regnet": _regnet,
+        "shuffle_unit": _shuffle_unit,
         "inception": _inception,
         "dense_block": _dense_block,
         "transition": _transition,
         "squeeze_excite": _squeeze_excite,
         "convnext": _convnext,
         "separable": _separable,
+        "encoder_block": _encoder_block,
+        "swin_block": _swin_block,
+        "maxvit_conv": _maxvit_conv,
+        "maxvit_block": _maxvit_block,
     }
 )

@@ -151,6 +151,7 @@ FAMILIES: Final[Mapping[str, str]] = MappingProxyType(
         "normalisation": "Normalisation",
         "activation": "Activations",
         "dense": "Dense and dropout",
+        "attention": "Attention and tokens",
         "block": "Blocks",
         "group": "Groups",
     }
@@ -218,6 +219,16 @@ _OUTPUT_SIZE = _pair("output_size", "Output size", 1, 1, MAX_SIZE)
 _WHOLE_STRIDE = _whole("stride", "Stride", 1, 1, MAX_SIZE)
 _PROBABILITY = _number("p", "Probability", 0.5, 0, 1, "Of a number to be set to zero while training.")
 _BATCH_NORM = _switch("batch_norm", "Batch norm", False)
+_HEADS = _whole(
+    "heads", "Heads", 4, 1, 4096, "Each looks at its own share of the channels: must divide them."
+)
+_HEAD_CHANNELS = _whole("head_channels", "Channels a head", 32, 1, MAX_CHANNELS, "Must divide the channels.")
+_WINDOW = _whole("window", "Window", 7, 1, 256, "Pixels a side; attention goes no further.")
+_SHIFTED = _switch(
+    "shifted", "Shifted", False, "Windows lie half a window further down and right: neighbours meet."
+)
+_VERSION = _choice("version", "Version", "1", "2", sentence="2: cosine attention, positions on a log scale.")
+_EXPANSION = _whole("expansion", "Times as many channels inside", 4, 1, 64)
 
 ACTIVATIONS: Final = (
     "relu",
@@ -230,6 +241,7 @@ ACTIVATIONS: Final = (
     "hardswish",
     "hardsigmoid",
     "elu",
+    "scaled_tanh",
     "softmax",
 )
 """The kinds of activations."""
@@ -238,6 +250,12 @@ _HE = "He et al. 2016, arXiv:1512.03385"
 _SANDLER = "Sandler et al. 2018, arXiv:1801.04381"
 _HOWARD = "Howard et al. 2017, arXiv:1704.04861"
 _LIN = "Lin et al. 2014, arXiv:1312.4400"
+_LECUN = "LeCun et al. 1998, “Gradient-Based Learning Applied to Document Recognition”"
+_MA = "Ma et al. 2018, arXiv:1807.11164"
+_VASWANI = "Vaswani et al. 2017, arXiv:1706.03762"
+_DOSOVITSKIY = "Dosovitskiy et al. 2021, arXiv:2010.11929"
+_LIU = "Liu et al. 2021, arXiv:2103.14030"
+_TU = "Tu et al. 2022, arXiv:2204.01697"
 
 PARTS: Final[Mapping[str, PartKind]] = MappingProxyType(
     {
@@ -247,7 +265,7 @@ PARTS: Final[Mapping[str, PartKind]] = MappingProxyType(
             "Each filter reads all channels under its window: products, their sum, and a bias.",
             (_channels(), *_CONVOLUTION, _GROUPS, _BIAS, _PADDING_MODE),
             MappingProxyType({"padding": 1}),
-            "LeCun et al. 1998, “Gradient-Based Learning Applied to Document Recognition”",
+            _LECUN,
         ),
         "depthwise": PartKind(
             "Depthwise convolution",
@@ -287,6 +305,13 @@ PARTS: Final[Mapping[str, PartKind]] = MappingProxyType(
             MappingProxyType({"kernel_size": 2, "stride": 2}),
             "Zeiler et al. 2010, “Deconvolutional Networks”",
         ),
+        "lenet_c3": PartKind(
+            "LeNet’s C3",
+            "convolution",
+            "Six maps become sixteen, of which each reads three, four or all of the six, as table I of the paper says.",
+            (_whole("kernel_size", "Kernel", 5, 1, MAX_KERNEL),),
+            source=_LECUN,
+        ),
         "max_pool": PartKind(
             "Max pooling",
             "pooling",
@@ -307,6 +332,13 @@ PARTS: Final[Mapping[str, PartKind]] = MappingProxyType(
                     "count_include_pad", "Count the padding", True, "Zeros of the padding lower the mean."
                 ),
             ),
+        ),
+        "subsampling": PartKind(
+            "Learned subsampling",
+            "pooling",
+            "The sum under each window, times a learned factor, plus a learned bias: one pair a channel.",
+            (_whole("kernel_size", "Window", 2, 1, MAX_KERNEL, "Windows lie side by side."),),
+            source=_LECUN,
         ),
         "global_average_pool": PartKind(
             "Global average pooling",
@@ -349,6 +381,20 @@ PARTS: Final[Mapping[str, PartKind]] = MappingProxyType(
             tuple(
                 _whole(side, side.capitalize(), 1, 0, MAX_SIZE) for side in ("left", "right", "top", "bottom")
             ),
+        ),
+        "half": PartKind(
+            "Half of the channels",
+            "pooling",
+            "One half of the channels passes; the other is for another branch.",
+            (_choice("which", "Which", "first", "second"),),
+            source=_MA,
+        ),
+        "channel_shuffle": PartKind(
+            "Channel shuffle",
+            "pooling",
+            "Channels of all groups in turn, so that the groups of the next layer read from each.",
+            (_whole("groups", "Groups", 2, 2, MAX_CHANNELS, "Must divide the channels."),),
+            source="Zhang et al. 2018, arXiv:1707.01083",
         ),
         "batch_norm": PartKind(
             "Batch norm",
@@ -439,6 +485,9 @@ PARTS: Final[Mapping[str, PartKind]] = MappingProxyType(
             (_number("alpha", "Alpha", 1.0, 0, 100), _INPLACE),
             source="Clevert et al. 2016, arXiv:1511.07289",
         ),
+        "scaled_tanh": PartKind(
+            "Scaled tanh", "activation", "1.7159·tanh(2x/3), which is ±1 at ±1.", source=_LECUN
+        ),
         "softmax": PartKind("Softmax", "activation", "eˣ over the sum of all: probabilities of the classes."),
         "linear": PartKind(
             "Linear",
@@ -460,6 +509,91 @@ PARTS: Final[Mapping[str, PartKind]] = MappingProxyType(
             "While training, whole channels are set to zero by chance.",
             (_PROBABILITY,),
             source="Tompson et al. 2015, arXiv:1411.4280",
+        ),
+        "distances_to_codes": PartKind(
+            "Distances to digits",
+            "dense",
+            "Squared distances of 84 numbers to ten drawn digits of 7 × 12 pixels, which are never learned.",
+            source=_LECUN,
+        ),
+        "auxiliary_head": PartKind(
+            "Auxiliary classifier",
+            "dense",
+            "A second classifier on the way, which training alone uses: what arrives passes on unchanged.  No chain: "
+            "it stays closed.",
+            (
+                _choice("style", "As in", "googlenet", "inception_v3"),
+                _whole("out_features", "Output features", 1000, 1, MAX_CHANNELS),
+            ),
+            source="Szegedy et al. 2015, arXiv:1409.4842",
+        ),
+        "tokens": PartKind(
+            "Tokens",
+            "attention",
+            "Each pixel of the map becomes a token: a row of its channels.",
+            source=_DOSOVITSKIY,
+        ),
+        "class_token": PartKind(
+            "Class token",
+            "attention",
+            "One learned token in front of the others; attention gathers in it what the class depends on.",
+            source=_DOSOVITSKIY,
+        ),
+        "positions": PartKind(
+            "Positions",
+            "attention",
+            "A learned row is added to each token: attention alone does not know where a token stands.",
+            source=_DOSOVITSKIY,
+        ),
+        "token_pool": PartKind(
+            "Take one token",
+            "attention",
+            "Of all tokens the first, which is the class token where there is one, or their mean.",
+            (_choice("take", "Take", "first", "mean"),),
+            source=_DOSOVITSKIY,
+        ),
+        "attention": PartKind(
+            "Self-attention",
+            "attention",
+            "Every token asks all others, and adds up their answers by how well they fit.  Queries, keys and values "
+            "meet in products, which is no chain: it stays closed.",
+            (_HEADS, _number("dropout", "Dropout", 0.0, 0, 1)),
+            source=_VASWANI,
+        ),
+        "window_attention": PartKind(
+            "Window attention",
+            "attention",
+            "Self-attention among the pixels of each window, with learned values for how far apart two lie.  No chain: "
+            "it stays closed.",
+            (_HEADS, _WINDOW, _SHIFTED, _VERSION),
+            source=_LIU,
+        ),
+        "patch_merging": PartKind(
+            "Patch merging",
+            "attention",
+            "Channels of each 2 × 2 pixels side by side, a layer norm, and a linear layer to twice the channels.  No "
+            "chain: it stays closed.",
+            (_choice("version", "Version", "1", "2", sentence="2: the norm comes last."),),
+            source=_LIU,
+        ),
+        "partition_attention": PartKind(
+            "Window or grid attention",
+            "attention",
+            "Layer norm, self-attention among the pixels of each window or of a coarse grid, and a dense net at every "
+            "pixel; both are added to what they read.  No chain: it stays closed.",
+            (
+                _choice(
+                    "across",
+                    "Among",
+                    "window",
+                    "grid",
+                    sentence="grid: pixels as far apart as there are windows.",
+                ),
+                _whole("size", "Pixels a side", 7, 1, 256, "Must divide the rows and the columns."),
+                _HEAD_CHANNELS,
+                _EXPANSION,
+            ),
+            source=_TU,
         ),
         "vgg_block": PartKind(
             "VGG block",
@@ -541,6 +675,49 @@ PARTS: Final[Mapping[str, PartKind]] = MappingProxyType(
             ),
             source=_SANDLER,
         ),
+        "fused_inverted_residual": PartKind(
+            "Fused inverted residual",
+            "block",
+            "A plain convolution to more channels, 1 × 1 to fewer; the input is added where shapes agree.",
+            (
+                _channels(),
+                _number("expansion", "Times as many channels inside", 4.0, 1, 64),
+                _WHOLE_STRIDE,
+                _odd("kernel_size", "Kernel", 3, 31),
+                _choice("activation", "Activation", "silu", "relu6", "relu", "hardswish"),
+                _EPS,
+            ),
+            source="Tan & Le 2021, arXiv:2104.00298",
+        ),
+        "regnet": PartKind(
+            "RegNet block",
+            "block",
+            "A bottleneck as wide inside as outside, in groups of a fixed width; in RegNetY with squeeze and excite.",
+            (
+                _channels(),
+                _whole(
+                    "group_width", "Channels a group", 16, 1, MAX_CHANNELS, "Must divide the output channels."
+                ),
+                _WHOLE_STRIDE,
+                _number(
+                    "squeeze_ratio",
+                    "Squeeze and excite",
+                    0.0,
+                    0,
+                    1,
+                    "Channels inside, as a share of those that arrive; 0: none.",
+                ),
+            ),
+            source="Radosavovic et al. 2020, arXiv:2003.13678",
+        ),
+        "shuffle_unit": PartKind(
+            "ShuffleNet unit",
+            "block",
+            "With stride 1 half of the channels pass untouched, with more both branches filter; then a shuffle.",
+            (_channels(), _whole("stride", "Stride", 1, 1, 3)),
+            MappingProxyType({"stride": 2}),
+            _MA,
+        ),
         "inception": PartKind(
             "Inception",
             "block",
@@ -613,6 +790,40 @@ PARTS: Final[Mapping[str, PartKind]] = MappingProxyType(
             (_channels(), _WHOLE_STRIDE),
             source=_HOWARD,
         ),
+        "encoder_block": PartKind(
+            "Transformer block",
+            "block",
+            "Layer norm and self-attention, layer norm and a dense net at every token; the input is added to both.",
+            (_HEADS, _EXPANSION, _number("dropout", "Dropout", 0.0, 0, 1)),
+            source=_DOSOVITSKIY,
+        ),
+        "swin_block": PartKind(
+            "Swin block",
+            "block",
+            "A transformer block whose attention stays within windows; every other block shifts them.",
+            (_HEADS, _WINDOW, _SHIFTED, _EXPANSION, _VERSION),
+            source=_LIU,
+        ),
+        "maxvit_conv": PartKind(
+            "MaxViT convolution",
+            "block",
+            "Batch norm, 1 × 1, depthwise and 1 × 1 with squeeze and excite; the input is added, pooled if need be.",
+            (_channels(), _whole("stride", "Stride", 1, 1, 2), _EXPANSION),
+            source=_TU,
+        ),
+        "maxvit_block": PartKind(
+            "MaxViT block",
+            "block",
+            "A convolution block, attention within windows, and attention across a grid.",
+            (
+                _channels(),
+                _whole("stride", "Stride", 1, 1, 2),
+                _whole("window", "Window and grid", 7, 1, 256, "Must divide the rows and the columns."),
+                _HEAD_CHANNELS,
+                _EXPANSION,
+            ),
+            source=_TU,
+        ),
         "sequence": PartKind(
             "Group",
             "group",
@@ -638,5 +849,7 @@ PARTS: Final[Mapping[str, PartKind]] = MappingProxyType(
 )
 """The kinds of parts by key."""
 
+TOKENS: Final = frozenset({"class_token", "positions", "token_pool", "attention", "encoder_block"})
+"""The kinds that read tokens and nothing else."""
 GROUPS: Final = frozenset(key for key, kind in PARTS.items() if kind.family == "group")
 BLOCKS: Final = frozenset(key for key, kind in PARTS.items() if kind.family == "block")

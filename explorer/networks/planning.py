@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Final
 
 from explorer.errors import ExplorerError, ShapeError
 from explorer.networks.opening import opened
 from explorer.networks.parts import BLOCKS
-from explorer.networks.shapes import joined, layer_shape
+from explorer.networks.shapes import joined, layer_shape, refuse_other_forms
 from explorer.networks.spec import IndexPath, NetworkSpec, Part, Shape, layer_names
 
 
@@ -190,9 +191,12 @@ def _passes_on(part: Part) -> bool:
     """Whether the same numbers in the same memory leave as arrived, at least outside of training."""
     if part.kind == "sequence":
         return all(map(_passes_on, part.inside))
-    return part.kind in ("flatten", "dropout", "dropout2d") or (
-        part.kind == "branches" and len(part.inside) == 1 and _passes_on(part.inside[0])
-    )
+    if part.kind == "branches":
+        return len(part.inside) == 1 and _passes_on(part.inside[0])
+    return part.kind in _VIEWS or (part.kind == "token_pool" and part["take"] == "first")
+
+
+_VIEWS: Final = frozenset({"flatten", "dropout", "dropout2d", "half", "tokens", "auxiliary_head"})
 
 
 @lru_cache(maxsize=4096)
@@ -207,7 +211,7 @@ def output_shape(part: Part, input_shape: Shape) -> Shape:
         ModelError: it would be beyond the limits of what is counted here.
     """
     if part.kind in BLOCKS:
-        _refuse_rows(part, input_shape)
+        refuse_other_forms(part, input_shape)
         try:
             return _placed(opened(part, input_shape), input_shape, ()).output_shape
         except _Stop as stop:
@@ -218,11 +222,6 @@ def output_shape(part: Part, input_shape: Shape) -> Shape:
         except _Stop as stop:
             raise ShapeError(str(stop)) from stop
     return layer_shape(part, input_shape)
-
-
-def _refuse_rows(block: Part, shape: Shape) -> None:
-    if len(shape) != 3:
-        raise ShapeError(f"It reads a map, but a row of {shape[0]:,} numbers arrives.")
 
 
 # What is told of a trouble ---------------------------------------------------------------------------

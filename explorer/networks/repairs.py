@@ -14,7 +14,7 @@ from typing import Final
 
 from explorer.errors import ExplorerError, ShapeError
 from explorer.networks.editing import change, delete, insert, put, wrap
-from explorer.networks.parts import MAX_SIZE, Value
+from explorer.networks.parts import MAX_SIZE, TOKENS, Value
 from explorer.networks.planning import Trouble, label, output_shape, planned
 from explorer.networks.spec import IndexPath, NetworkSpec, Part, Shape, part, part_at
 
@@ -98,8 +98,24 @@ def _candidates(spec: NetworkSpec, trouble: Trouble) -> Iterator[_Candidate]:
 
 
 def _forms(spec: NetworkSpec, path: IndexPath, each: Part, arriving: Shape) -> Iterator[_Candidate]:
-    """A map where a row of numbers is read, and the other way round."""
+    """A map where a row of numbers or tokens are read, and the other way round."""
     *around, index = path
+    if each.kind in TOKENS and len(arriving) == 3:
+        yield _Candidate(
+            "Make tokens of the map before it",
+            partial(insert, spec, path, part("tokens")),
+            (*around, index + 1),
+        )
+    if len(arriving) == 2:
+        edit = partial(insert, spec, path, part("token_pool"))
+        yield _Candidate("Take one token before it", edit, (*around, index + 1))
+        for earlier, sibling in enumerate(_siblings(spec, path)[:index]):
+            if sibling.kind == "tokens":
+                yield _Candidate(
+                    "Remove “Tokens” before it",
+                    partial(delete, spec, (*around, earlier)),
+                    (*around, index - 1),
+                )
     if each.kind == "linear" and len(arriving) == 3:
         flatten, pool = part("flatten"), part("global_average_pool")
         yield _Candidate(
@@ -124,7 +140,8 @@ def _siblings(spec: NetworkSpec, path: IndexPath) -> tuple[Part, ...]:
 def _settings(each: Part, arriving: Shape) -> Iterator[tuple[str, dict[str, Value]]]:
     """Other values of the settings that may be the cause, one at a time."""
     known = {setting.name for setting in each.about.settings}
-    sizes = arriving[1:]
+    sizes = arriving[1:] if len(arriving) == 3 else ()
+    width = arriving[0] if sizes else arriving[-1]
     if "inplace" in known and each["inplace"]:
         yield "Not in place", {"inplace": False}
     if "padding" in known and each["padding"] == "same":
@@ -133,6 +150,21 @@ def _settings(each: Part, arriving: Shape) -> Iterator[tuple[str, dict[str, Valu
         yield "Stride 1", {"stride": 1}
     if "groups" in known:
         yield from _group_settings(each, arriving[0])
+    for name in ("heads", "head_channels"):
+        if name in known:
+            yield from _dividing(each, name, each.whole("out_channels") if "out_channels" in known else width)
+    if "group_width" in known:
+        yield from _dividing(each, "group_width", each.whole("out_channels"))
+    if each.kind == "shuffle_unit":
+        for leaving in (width, each.whole("out_channels") // 2 * 2 + 2):
+            yield f"Make output channels {leaving:,}", {"out_channels": leaving}
+        yield "Stride 2", {"stride": 2}
+    for name in ("size", "window"):
+        if name in known and sizes and each.kind in ("partition_attention", "maxvit_block"):
+            stride = each.whole("stride") if "stride" in known else 1
+            yield from _dividing(each, name, math.gcd(*(-(-size // stride) for size in sizes)))
+    if "across" in known:
+        yield "Windows instead of a grid", {"across": "window"}
     if "output_padding" in known and each["output_padding"] != 0:
         yield "Output padding 0", {"output_padding": 0}
     if "padding_mode" in known and each["padding_mode"] != "zeros":
@@ -164,15 +196,24 @@ def _settings(each: Part, arriving: Shape) -> Iterator[tuple[str, dict[str, Valu
             yield from _smaller(each, name)
 
 
+def _dividing(each: Part, name: str, whole: int) -> Iterator[tuple[str, dict[str, Value]]]:
+    """Values that divide a number, those near the present one first."""
+    title, now = each.about.setting(name).title, each.whole(name)
+    for divisor in sorted(_divisors(whole), key=lambda divisor: (abs(math.log(divisor / now)), divisor))[:2]:
+        if divisor != now:
+            yield f"{title} {divisor:,} instead of {now:,}", {name: divisor}
+
+
 def _group_settings(each: Part, channels: int) -> Iterator[tuple[str, dict[str, Value]]]:
     groups = each.whole("groups")
     if each.kind == "resnext_bottleneck":
         return
-    leaving = channels if each.kind == "group_norm" else each.whole("out_channels")
+    keeps = each.kind in ("group_norm", "channel_shuffle")
+    leaving = channels if keeps else each.whole("out_channels")
     divisors = _divisors(math.gcd(channels, leaving))
     for divisor in sorted(divisors, key=lambda divisor: (abs(math.log(divisor / groups)), divisor))[:3]:
         yield f"Make groups {divisor:,}", {"groups": divisor}
-    if each.kind != "group_norm" and channels % groups == 0:
+    if not keeps and channels % groups == 0:
         nearest = max(1, round(leaving / groups)) * groups
         yield f"Make output channels {nearest:,}", {"out_channels": nearest}
     yield "Make groups 1", {"groups": 1}
@@ -238,11 +279,14 @@ def _before(spec: NetworkSpec, path: IndexPath) -> Iterator[_Candidate]:
     siblings = _siblings(spec, path)
     for index in reversed(range(path[-1])):
         at, earlier = (*path[:-1], index), siblings[index]
-        if earlier.about.family == "pooling" and earlier.kind not in ("upsample", "zero_pad"):
+        if earlier.about.family == "pooling" and earlier.kind not in _NO_POOLING:
             name = label(spec, at).partition("“")[2].rstrip("”")
             edit = partial(delete, spec, at)
             yield _Candidate(f"Remove the pooling “{name}” before it", edit, (*path[:-1], path[-1] - 1))
             return
+
+
+_NO_POOLING: Final = ("upsample", "zero_pad", "half", "channel_shuffle")
 
 
 def _larger_input(spec: NetworkSpec, trouble: Trouble) -> Iterator[_Candidate]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from explorer.errors import ShapeError
 from explorer.layers import LayerSpec, output_shape
-from explorer.networks.parts import ACTIVATIONS, MAX_CHANNELS, MAX_SIZE
+from explorer.networks.parts import ACTIVATIONS, BLOCKS, MAX_CHANNELS, MAX_SIZE, TOKENS
 from explorer.networks.spec import Part, Shape
 
 MAX_NUMBERS: Final = 10**12
@@ -39,16 +39,70 @@ _MAPS_ALONE: Final = frozenset(
         "instance_norm",
         "local_response_norm",
         "dropout2d",
+        "lenet_c3",
+        "subsampling",
+        "half",
+        "channel_shuffle",
+        "auxiliary_head",
+        "tokens",
+        "window_attention",
+        "patch_merging",
+        "partition_attention",
+        *(BLOCKS - TOKENS),
     }
 )
+_MAPS_AND_ROWS: Final = frozenset({"batch_norm", "group_norm", "scale"})
 _KEEPING: Final = frozenset(
-    {*ACTIVATIONS, "batch_norm", "layer_norm", "local_response_norm", "scale", "dropout", "dropout2d"}
+    {
+        *ACTIVATIONS,
+        "batch_norm",
+        "layer_norm",
+        "local_response_norm",
+        "scale",
+        "dropout",
+        "dropout2d",
+        "positions",
+    }
 )
 
 
 def by(shape: Sequence[int]) -> str:
     """A shape as it is read: 64 × 56 × 56."""
     return " × ".join(f"{size:,}" for size in shape)
+
+
+def arriving(shape: Sequence[int]) -> str:
+    """What arrives, for a sentence.
+
+    >>> arriving((400,)), arriving((197, 768)), arriving((3, 32, 32))
+    ('a row of 400 numbers arrives', '197 tokens of 768 numbers arrive', 'a map of 3 × 32 × 32 arrives')
+    """
+    if len(shape) == 1:
+        return f"a row of {shape[0]:,} numbers arrives"
+    if len(shape) == 2:
+        return f"{shape[0]:,} {'token' if shape[0] == 1 else 'tokens'} of {shape[1]:,} numbers arrive"
+    return f"a map of {by(shape)} arrives"
+
+
+def refuse_other_forms(part: Part, shape: Shape) -> None:
+    """Nothing, where the part reads maps (channels, rows, columns), tokens (tokens, features) or rows as they come.
+
+    Raises:
+        ShapeError: it reads another form than what arrives.
+    """
+    wrong = ""
+    if part.kind in _MAPS_ALONE and len(shape) != 3:
+        wrong = "a map"
+    elif part.kind in TOKENS and len(shape) != 2:
+        wrong = "tokens"
+    elif part.kind in _MAPS_AND_ROWS and len(shape) == 2:
+        wrong = "a map or a row of numbers"
+    elif (part.kind == "linear" and len(shape) == 3) or (
+        part.kind == "distances_to_codes" and len(shape) != 1
+    ):
+        wrong = "a row of numbers"
+    if wrong:
+        raise ShapeError(f"It reads {wrong}, but {arriving(shape)}.")
 
 
 def layer_spec(part: Part, input_shape: Shape) -> LayerSpec | None:
@@ -79,9 +133,7 @@ def layer_shape(part: Part, input_shape: Shape) -> Shape:
     Raises:
         ShapeError: it cannot read this input, or what it makes is beyond what is counted here.
     """
-    is_map = len(input_shape) == 3
-    if part.kind in _MAPS_ALONE and not is_map:
-        raise ShapeError(f"It reads a map, but a row of {input_shape[0]:,} numbers arrives.")
+    refuse_other_forms(part, input_shape)
     return within_limits(_shape(part, input_shape))
 
 
@@ -92,9 +144,10 @@ def within_limits(shape: Shape) -> Shape:
         ShapeError: it is larger than what is counted here.
     """
     channels, *sizes = shape
-    if sizes and channels > MAX_CHANNELS:
+    is_map = len(shape) == 3
+    if is_map and channels > MAX_CHANNELS:
         raise ShapeError(f"The map would have {channels:,} channels; {MAX_CHANNELS:,} are the most here.")
-    if max(sizes, default=0) > MAX_SIZE:
+    if is_map and max(sizes) > MAX_SIZE:
         raise ShapeError(f"The map would be {by(sizes)} pixels; {MAX_SIZE:,} a side are the most here.")
     if math.prod(shape) > MAX_NUMBERS:
         raise ShapeError(f"{by(shape)} are {math.prod(shape):,} numbers; {MAX_NUMBERS:,} are the most here.")
@@ -124,13 +177,50 @@ def _shape(part: Part, shape: Shape) -> Shape:
         case "flatten":
             return (math.prod(shape),)
         case "linear":
-            if sizes:
-                raise ShapeError(f"It reads a row of numbers, but a map of {by(shape)} arrives.")
-            return (part.whole("out_features"),)
+            return *shape[:-1], part.whole("out_features")
+        case "lenet_c3":
+            return _lenet_c3(part, shape)
+        case "subsampling":
+            window = part.whole("kernel_size")
+            if window > min(sizes):
+                raise ShapeError(f"A window of {window} × {window} does not fit into {by(sizes)}.")
+            return channels, *(size // window for size in sizes)
+        case "half":
+            if channels % 2:
+                raise ShapeError(f"{channels:,} channels have no half.")
+            return channels // 2, *sizes
+        case "channel_shuffle":
+            _refuse_groups(channels, part.whole("groups"))
+            return shape
+        case "distances_to_codes":
+            if channels != 84:
+                raise ShapeError(f"Its digits have 84 pixels, but a row of {channels:,} numbers arrives.")
+            return (10,)
+        case "auxiliary_head":
+            if part["style"] == "inception_v3" and min(sizes) < 17:
+                raise ShapeError(
+                    f"Pooling by 5 with stride 3, then a window of 5, need 17 rows and columns, not {by(sizes)}."
+                )
+            return shape
+        case "tokens":
+            return math.prod(sizes), channels
+        case "class_token":
+            return channels + 1, *sizes
+        case "token_pool":
+            return (shape[-1],)
+        case "attention" | "window_attention":
+            heads = part.whole("heads")
+            width = shape[0] if sizes[1:] else shape[-1]
+            if width % heads:
+                raise ShapeError(f"The channels ({width:,}) must be divisible by `heads` ({heads:,}).")
+            return shape
+        case "patch_merging":
+            return 2 * channels, *(-(-size // 2) for size in sizes)
+        case "partition_attention":
+            return _partitioned(part, shape)
         case "group_norm":
             groups = part.whole("groups")
-            if channels % groups:
-                raise ShapeError(f"The channels ({channels:,}) must be divisible by `groups` ({groups:,}).")
+            _refuse_groups(channels, groups)
             if math.prod(shape) == groups:
                 raise ShapeError(f"Each of {groups:,} groups has one number: nothing deviates from its mean.")
             return shape
@@ -139,6 +229,36 @@ def _shape(part: Part, shape: Shape) -> Shape:
                 raise ShapeError("Each channel has one number: nothing deviates from its mean.")
             return shape
     raise ShapeError(f"“{part.about.title}” is not one layer.")
+
+
+def _refuse_groups(channels: int, groups: int) -> None:
+    if channels % groups:
+        raise ShapeError(f"The channels ({channels:,}) must be divisible by `groups` ({groups:,}).")
+
+
+def _lenet_c3(part: Part, shape: Shape) -> Shape:
+    channels, *sizes = shape
+    window = part.whole("kernel_size")
+    if channels != 6:
+        raise ShapeError(f"Its table is for 6 maps, but {channels:,} arrive.")
+    if window > min(sizes):
+        raise ShapeError(f"A window of {window} × {window} does not fit into {by(sizes)}.")
+    return 16, *(size - window + 1 for size in sizes)
+
+
+def _partitioned(part: Part, shape: Shape) -> Shape:
+    channels, *sizes = shape
+    size, head = part.whole("size"), part.whole("head_channels")
+    if channels % head:
+        raise ShapeError(f"The channels ({channels:,}) must be divisible by `head_channels` ({head:,}).")
+    if any(each % size for each in sizes):
+        raise ShapeError(
+            f"{'Windows' if part['across'] == 'window' else 'A grid'} of {size} × {size} must divide the map, "
+            f"which has {by(sizes)} pixels."
+        )
+    if part["across"] == "grid" and sizes[0] != sizes[1]:
+        raise ShapeError(f"A grid needs as many rows as columns, not {by(sizes)}.")
+    return shape
 
 
 def joined(shapes: Sequence[Shape], join: str) -> Shape:
@@ -160,8 +280,13 @@ def joined(shapes: Sequence[Shape], join: str) -> Shape:
         raise ShapeError("It has no branch: a group inside is one.")
     listed = ", ".join(map(by, shapes))
     if len({len(shape) for shape in shapes}) > 1:
-        raise ShapeError(f"Maps and rows of numbers meet: {listed}.")
+        forms = (
+            "Maps and rows of numbers" if all(len(shape) != 2 for shape in shapes) else "Tokens and others"
+        )
+        raise ShapeError(f"{forms} meet: {listed}.")
     if join == "cat":
+        if len(shapes[0]) == 2:
+            raise ShapeError(f"Tokens have no channels to be put side by side, but these arrive: {listed}.")
         if len({shape[1:] for shape in shapes}) > 1:
             raise ShapeError(f"Side by side, maps need one size, but these arrive: {listed}.")
         return within_limits((sum(shape[0] for shape in shapes), *shapes[0][1:]))

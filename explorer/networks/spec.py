@@ -9,6 +9,7 @@ import keyword
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final, TypeAlias
 
 from explorer.errors import ModelError
@@ -71,7 +72,11 @@ class Part:
         inside: tuple[Part, ...] = (),
     ) -> None:
         if kind not in PARTS:
-            raise ModelError(f"There is no part “{kind[:MAX_NAME]}”; there are {', '.join(PARTS)}.")
+            near = dict.fromkeys([*get_close_matches(kind[:MAX_NAME], PARTS, 5), *PARTS])
+            listed = ", ".join(list(near)[:10])
+            raise ModelError(
+                f"There is no part “{kind[:MAX_NAME]}”; there are {listed} and {len(PARTS) - 10} others."
+            )
         known = PARTS[kind]
         kept = {key: known.setting(key).accepted(value) for key, value in dict(settings).items()}
         differing = sorted((key, value) for key, value in kept.items() if value != known.setting(key).default)

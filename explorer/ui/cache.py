@@ -5,9 +5,11 @@ What derives from a visitor's picture is cached for that visitor's session alone
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -15,21 +17,41 @@ import streamlit as st
 import torch
 from torch import nn
 
-from explorer import memory, process, saliency, weights
+from explorer import journey, memory, moving, process, saliency, similarity, weights
+from explorer.ablation import To
+from explorer.activations import Ablation, FeatureMaps, Probe
+from explorer.animation import View
+from explorer.canvas import sides
 from explorer.convolution import ConvSpec, Equivariance, Pair, equivariance
 from explorer.desk import desk
 from explorer.devices import choose_device, device_name
 from explorer.effective_field import EffectiveField
 from explorer.figures.heat import Look, overlay
 from explorer.figures.pictures import data_uri, jpeg, png, square_thumbnail, thumbnail
+from explorer.figures.signed import enlarged
+from explorer.figures.wall import packed
+from explorer.filter_tracing import Behind, Origin, filters_behind, first_layer, load_bank
+from explorer.filters import (
+    ORDERS,
+    Dead,
+    Duplicates,
+    FilterBank,
+    Statistics,
+    dead_filters,
+    duplicates,
+    statistics_of,
+)
 from explorer.images import SAMPLES, Photo, sample_photo
 from explorer.kernels import KERNELS, Kernel, learned_kernels
+from explorer.layer_text import read_layer
+from explorer.map_shelf import MapShelf
 from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard, NetworkInput, card, load_network
+from explorer.network_wiring import Wiring
 from explorer.networks.classics import CLASSICS
 from explorer.networks.source import Network, Picture, Source, load
 from explorer.preprocessing import CropBox
 from explorer.profiling import NetworkProfile, profile
-from explorer.receptive_field import ReceptiveField, Row, Step
+from explorer.receptive_field import Box, ReceptiveField, Row, Step
 from explorer.recording import Recorder, Tape
 from explorer.saliency import Saliency, SaliencySpec
 from explorer.ui.components.picker import Option
@@ -37,10 +59,18 @@ from explorer.ui.components.stencil import Laying
 from explorer.ui.components.tiles import Tile
 from explorer.ui.kernel_panels import results
 from explorer.ui.kernel_panels.pictures import corner_tile
+from explorer.ui.layer_drawn import Drawn, draw
 from explorer.ui.layer_panels import stacks
+from explorer.unit_sources import Reading
+from explorer.untrained import read_key
 
 MAX_LOADED = 3
 """Networks kept loaded."""
+
+KEPT_MAPS = 800 * 10**6
+"""Bytes of layers' maps that all sessions together keep."""
+
+_maps = MapShelf(KEPT_MAPS)
 
 TILE = 128
 """Side of a sample's thumbnail in pixels: twice what is shown, for fine screens."""
@@ -80,6 +110,7 @@ class Seat:
     def leave(self) -> None:
         """The session has ended: nothing is done for it any more."""
         desk().forget(self.owner)
+        _maps.forget(self.owner)
         self.stop_waiting()
 
 
@@ -137,6 +168,8 @@ def film(
     stages = recorder(fed.card.key).stages
     found = heat(fed, tuple(SaliencySpec(method, stage.name, class_index) for stage in stages))
     small = thumbnail(fed.image(), FILM)
+    times = max(1, FILM // small.shape[0])  # the few pixels of a digit's network stay squares
+    small = small.repeat(times, 0).repeat(times, 1)
     whole = CropBox(0, 0, *small.shape[:2])
     look = Look(opacity=85, colours=colours)
     return [
@@ -331,6 +364,14 @@ def traced(network: str) -> tuple[Row, ...]:
     return stacks.traced_rows(network)
 
 
+@st.cache_resource(max_entries=32, show_spinner=False)
+def fields(written: str) -> stacks.Fields:
+    """The fields of any network, by its text as `untrained.write_key` has it."""
+    source, given = read_key(written)
+    found = network(source, given)
+    return stacks.fields_of(found.title, table(source, found.input_shape))
+
+
 @st.cache_data(scope="session", max_entries=32, show_spinner=False, hash_funcs=_BY_DIGEST)
 def stack_effect(square: Photo, steps: tuple[Step, ...], unit: Pair) -> EffectiveField:
     """What a unit of a stack with random weights uses of a picture."""
@@ -349,6 +390,242 @@ def network_effect(fed: NetworkInput, layer: str, unit: Pair, field: ReceptiveFi
     return desk().run(work, owner=seat().owner)
 
 
+# Any layer's maps -----------------------------------------------------------------------------------------
+
+
+@st.cache_resource(max_entries=MAX_LOADED, show_spinner=False, on_release=Probe.close)
+def probe(model: str) -> Probe:
+    """The loaded network with a tap on every module, shared by all sessions."""
+    taps, side = recorder(model), card(model).preprocessing.crop
+    return desk().run(Probe, taps, side)  # at the desk: nothing else runs the network meanwhile
+
+
+def feature_maps(fed: NetworkInput, layer: str) -> FeatureMaps:
+    """What a layer makes of a picture: 0.1 to 3 MB for most, 13 MB for VGG's first layers, 80 MB for the largest.
+
+    The last three of a session, of all sessions together at most `KEPT_MAPS` bytes: what had to go is made anew.
+    """
+    used, owner = probe(fed.card.key), seat().owner
+    key = (fed.identity, layer)
+    return _maps.get(
+        owner, key, lambda: desk().run(lambda: used.feature_maps(fed.tensor(), layer), owner=owner)
+    )
+
+
+@st.cache_resource(scope="session", max_entries=3, show_spinner=False, hash_funcs=_BY_DIGEST)
+def packed_maps(fed: NetworkInput, layer: str) -> bytes:
+    """A layer's maps as they travel to the wall: a byte for each cell, 4 MB at most."""
+    return packed(feature_maps(fed, layer), unit_names(fed, layer))
+
+
+def unit_names(fed: NetworkInput, layer: str) -> tuple[str, ...]:
+    """What a layer's maps are called, where they have names: classes, and attention's heads."""
+    used = probe(fed.card.key)
+    asked = used.layer(layer)
+    if asked.layout == "heads":
+        return tuple(f"head {number}" for number in range(asked.channels))
+    classes = asked.layout == "vector" and asked.channels == fed.card.class_count
+    return fed.card.labels if classes and asked == used.layers[-1] else ()
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def net_peak(fed: NetworkInput) -> float:
+    """The strongest number that any layer makes of a picture, whatever its sign; numbers without end apart."""
+    used = probe(fed.card.key)
+    strengths = desk().run(lambda: used.strengths(fed.tensor()), owner=seat().owner)
+    return max((strength for strength in strengths.values() if math.isfinite(strength)), default=0.0)
+
+
+@st.cache_data(scope="session", max_entries=64, show_spinner=False, hash_funcs=_BY_DIGEST)
+def class_scores(fed: NetworkInput, ablations: tuple[Ablation, ...] = ()) -> npt.NDArray[np.float32]:
+    """The logits (classes,) of a picture, with units switched off: 4 kB each."""
+    used = probe(fed.card.key)
+    return desk().run(lambda: used.logits(fed.tensor(), ablations)[0].numpy(), owner=seat().owner)
+
+
+@st.cache_data(scope="session", max_entries=16, show_spinner=False, hash_funcs=_BY_DIGEST)
+def unit_support(fed: NetworkInput, layer: str, classes: tuple[int, ...], to: To) -> npt.NDArray[np.float32]:
+    """What each unit of a layer gives each class by the slope, (K, C): 0.2 MB at most."""
+    used = probe(fed.card.key)
+    return desk().run(lambda: used.support(fed.tensor(), layer, classes, to).numpy(), owner=seat().owner)
+
+
+@st.cache_data(scope="session", max_entries=64, show_spinner=False, hash_funcs=_BY_DIGEST)
+def unit_effects(fed: NetworkInput, layer: str, units: tuple[int, ...], to: To) -> npt.NDArray[np.float32]:
+    """The logits (U, classes) without each of a few units alone: 16 kB for the four that share a forward."""
+    used = probe(fed.card.key)
+    return desk().run(lambda: used.effects(fed.tensor(), layer, units, to).numpy(), owner=seat().owner)
+
+
+@st.cache_data(scope="session", max_entries=8, show_spinner=False, hash_funcs=_BY_DIGEST)
+def alignment(
+    first: NetworkInput, second: NetworkInput
+) -> tuple[list[str], list[str], list[list[float | None]]]:
+    """The stages of two networks, and how alike each of the one is to each of the other: see `similarity.cka`."""
+    found: list[dict[str, npt.NDArray[np.float32]]] = []
+    for fed in (first, second):
+        used = probe(fed.card.key)
+        last = {layer.name: layer.key for layer in used.layers if layer.layout != "heads"}  # runs
+        keys = [last[stage.name] for stage in recorder(fed.card.key).stages]
+        found.append(desk().run(_coarse_maps, used, fed, keys, owner=seat().owner))
+    table = [[similarity.cka(one, other) for other in found[1].values()] for one in found[0].values()]
+    return list(found[0]), list(found[1]), table
+
+
+def _coarse_maps(used: Probe, fed: NetworkInput, keys: list[str]) -> dict[str, npt.NDArray[np.float32]]:
+    """The maps of these layers, averaged down to what `similarity.cka` looks at."""
+    maps = {name: found.numpy() for name, found in used.maps(fed.tensor(), keys).items()}
+    finest = similarity.FINEST
+    return {
+        name: similarity.on_grid(one, similarity.shared_grid(one, one, finest)) for name, one in maps.items()
+    }
+
+
+@st.cache_resource(scope="session", max_entries=2, show_spinner=False, hash_funcs=_BY_DIGEST)
+def travelled(fed: NetworkInput) -> journey.Journey:
+    """What a picture becomes at every station of a network: a map each, 0.3 MB together for most."""
+    used = probe(fed.card.key)
+    return desk().run(lambda: journey.travel(used, fed.tensor()), owner=seat().owner)
+
+
+@st.cache_resource(max_entries=MAX_LOADED, show_spinner=False)
+def model_table(model: str) -> NetworkProfile:
+    """The table of a loaded network for the picture that it is fed: shapes, work, what units see."""
+    ready = card(model).preprocessing
+    shape = (ready.channels, ready.crop, ready.crop)
+    return profile(recorder(model).network, shape, name=card(model).title)
+
+
+@st.cache_resource(scope="session", max_entries=32, show_spinner=False, hash_funcs=_BY_DIGEST)
+def moved(fed: NetworkInput, motion: moving.Motion, layers: tuple[str, ...]) -> tuple[moving.Moved, ...]:
+    """How layers answer a motion of the picture: a few numbers each."""
+    used = probe(fed.card.key)
+    return desk().run(lambda: moving.compare(used, fed.tensor(), motion, layers), owner=seat().owner)
+
+
+@st.cache_resource(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def moved_unit(fed: NetworkInput, motion: moving.Motion, layer: str, unit: int) -> moving.Triple:
+    """One unit's maps before and after a motion: 0.2 MB a map at most."""
+    used = probe(fed.card.key)
+    return desk().run(lambda: moving.unit_maps(used, fed.tensor(), motion, layer, unit), owner=seat().owner)
+
+
+# One unit -------------------------------------------------------------------------------------------------
+
+_wirings: WeakKeyDictionary[Probe, Wiring] = WeakKeyDictionary()
+"""How each loaded network is wired, a few hundred operations; let go with it."""
+
+
+def _wiring(used: Probe) -> Wiring:
+    if used not in _wirings:  # at the desk, which does one thing after the other
+        _wirings[used] = Wiring(used)
+    return _wirings[used]
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def origin(model: str, layer: str, unit: int) -> str:
+    """The layer whose cells see what those of a unit do."""
+    used = probe(model)
+    return desk().run(lambda: _wiring(used).origin(layer, unit), owner=seat().owner)
+
+
+@st.cache_resource(scope="session", max_entries=2, show_spinner=False, hash_funcs=_BY_DIGEST)
+def reading(fed: NetworkInput, layer: str, unit: int) -> Reading:
+    """What makes one map: the maps that it reads, 13 MB at most for VGG's first layers, 0.1 to 3 MB for most."""
+    used = probe(fed.card.key)
+    return desk().run(lambda: _wiring(used).read(fed.tensor(), layer, unit), owner=seat().owner)
+
+
+@st.cache_resource(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def pixel_gradient(fed: NetworkInput, layer: str, unit: int, cell: Pair | None) -> npt.NDArray[np.float32]:
+    """d unit / d pixel, (channels, H, W), of one cell or of the map's mean: 0.6 MB for 224 pixels."""
+    used = probe(fed.card.key)
+    found = desk().run(
+        lambda: used.pixel_gradient(fed.tensor(), layer, unit, cell).numpy(), owner=seat().owner
+    )
+    return cast("npt.NDArray[np.float32]", found)
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def fed_file(fed: NetworkInput) -> bytes:
+    """The picture as the network is given it, as it travels to the browser: 0.1 MB."""
+    return png(fed.image())
+
+
+@st.cache_data(scope="session", max_entries=48, show_spinner=False, hash_funcs=_BY_DIGEST)
+def patch(fed: NetworkInput, box: Box) -> str:
+    """A box of what the network is given, as a small picture: a data URI of some 5 kB."""
+    (top, bottom), (left, right) = box
+    cut = fed.image()[top : bottom + 1, left : right + 1]
+    return data_uri(png(enlarged(cut, TILE)) if max(cut.shape[:2]) < TILE else jpeg(thumbnail(cut, TILE)))
+
+
+# A layer under the hand -----------------------------------------------------------------------------------
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def layer_drawn(layer: str, view: View) -> Drawn:
+    """What is drawn of a link's layer, for its page and browsers that paint ahead: 25 kB for most, 0.2 MB at most.
+
+    Who asks for one that is being made waits for it.
+    """
+    return draw(*read_layer(layer), view)
+
+
+# Filters: the network's own weights, nothing of a visitor's ------------------------------------------------
+
+_BY_LAYER: dict[str | type[Any], Callable[[Any], Any]] = {
+    Origin: lambda origin: (origin.layer, origin.norm, origin.reads, origin.reads_picture)
+}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def behind(model: str, layer: str, call: int) -> Behind:
+    """The layers whose filters make another's maps: a few thousand numbers."""
+    used = recorder(model)
+    return desk().run(filters_behind, used.network, layer, card(model).preprocessing.crop, call)
+
+
+@st.cache_resource(max_entries=MAX_LOADED, show_spinner=False)
+def first_filters(model: str) -> Origin:
+    """The layer that reads the picture."""
+    return desk().run(first_layer, recorder(model).network, card(model).preprocessing.crop)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_BY_LAYER)
+def filter_bank(model: str, origin: Origin, folded: bool) -> FilterBank:
+    """A layer's filters, 40 MB at most, for most below 10."""
+    if folded:
+        return filter_bank(model, origin, False).folded()
+    return load_bank(recorder(model).network, origin)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_LAYER)
+def filter_marks(model: str, origin: Origin, folded: bool) -> tuple[tuple[Dead, ...], Duplicates]:
+    """The dead and the double among them; whether one is dead is asked behind the batch normalisation."""
+    dead = dead_filters(filter_bank(model, origin, False))
+    return dead, desk().run(duplicates, filter_bank(model, origin, folded))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_LAYER)
+def filter_statistics(model: str, origin: Origin, folded: bool) -> Statistics:
+    """What a layer's weights are like."""
+    return statistics_of(filter_bank(model, origin, folded))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_LAYER)
+def filter_order(model: str, origin: Origin, folded: bool, order: str) -> npt.NDArray[np.int64]:
+    """The numbers of a layer's filters in one of `filters.ORDERS`."""
+    return desk().run(ORDERS[order].arrange, filter_bank(model, origin, folded))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def canvas_sides(model: str) -> tuple[int, ...]:
+    """The sides of pictures that can be searched for with this network, its own first."""
+    used = probe(model)
+    return desk().run(sides, used, card(model).preprocessing.channels, owner=seat().owner)
+
+
 def dry_run(fed: NetworkInput) -> None:
     """What the first visitor would wait for: the first pass of each kind, forward and back, is slow."""
     sample_tiles()
@@ -359,3 +636,7 @@ def dry_run(fed: NetworkInput) -> None:
         best = int(recorded.probabilities()[0].argmax())
         specs = [SaliencySpec("grad_cam", layer, best) for layer in recorded.layers]
         desk().run(saliency.explain_all, recorded, specs, owner="warm-up")
+    used, usual = probe(fed.card.key), taps.stages[:2][-1].name
+    packed(desk().run(used.feature_maps, fed.tensor(), usual, owner="warm-up"))
+    desk().run(journey.travel, used, fed.tensor(), owner="warm-up")
+    model_table(fed.card.key)

@@ -13,14 +13,15 @@ from explorer import weights
 from explorer.errors import ExplorerError
 from explorer.figures.heat import COLOURS, Look
 from explorer.images import MAX_BYTES, SAMPLES, Photo, decode_photo, plain, sample_photo
-from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard, NetworkInput, card
+from explorer.models import CATALOGUE, DEFAULT_MODEL, RANDOM, ModelCard, NetworkInput, card
+from explorer.quantities import si
 from explorer.recording import Recorder
 from explorer.references import PAPERS
 from explorer.saliency import METHODS
 from explorer.ui import cache, link
 from explorer.ui.components.bars import Bar, bars
 from explorer.ui.components.drop_anywhere import drop_anywhere
-from explorer.ui.components.picker import picker
+from explorer.ui.components.picker import Option, picker
 from explorer.ui.components.tiles import Tile, tiles
 
 OWN = "own"
@@ -29,6 +30,7 @@ DRAWING = 416
 
 _PHOTO, _TROUBLE, _TURN = "own photo", "trouble with a photo", "upload turn"
 _IN_USE, _PICKED, _FAILED = "model in use", "model picked", "model that failed"
+_UNTRAINED = "model with random weights"
 _MIDDLE, _WHOLE = "middle", "whole"
 _FITS = {_MIDDLE: "The middle", _WHOLE: "All, squeezed"}
 # a new picture or network has other answers: the class goes back to the first prediction
@@ -204,19 +206,19 @@ def model() -> ModelCard:
     """The network of this session: always one that is loaded.
 
     A network whose weights are elsewhere is fetched first, with its progress shown; until it is here, and
-    when it cannot be had, the page goes on with the one it had.
+    when it cannot be had, the page goes on with the one it had.  One that has no trained weights gets random ones.
     """
     top, below = st.container(), st.container()
-    wanted = link.read_among("model", CATALOGUE, DEFAULT_MODEL, "the network")
     had: str = st.session_state.setdefault(_IN_USE, DEFAULT_MODEL)
+    wanted = _wanted(had)
     with below:
         if wanted != had:
             try:
                 if _arrived(card(wanted), had):
                     had = st.session_state[_IN_USE] = wanted
                     # classes and layers of the old network mean nothing now; a link's are the new one's
-                    if st.session_state.pop(_PICKED, None) == wanted:
-                        link.forget(*_HANG_ON_MODEL)
+                    picked = st.session_state.pop(_PICKED, None) == wanted
+                    link.forget(*(name for name in _HANG_ON_MODEL if picked or name not in st.query_params))
             except ExplorerError as error:
                 cache.seat().stop_waiting()
                 st.session_state[_FAILED] = wanted, str(error)
@@ -225,8 +227,37 @@ def model() -> ModelCard:
         _explain_failure(had)
         _describe(card(had))
     with top:
-        picker("model picker", "Network", "networks", cache.model_options(), wanted, _pick_model)
+        options = (*cache.model_options(), *_random_options(had))
+        picker("model picker", "Network", "networks", options, wanted, _pick_model)
     return card(had)
+
+
+def _wanted(had: str) -> str:
+    """The key of the link's network; where it cannot be had, a sentence says why and it is the one that was had."""
+    key = link.read("model", DEFAULT_MODEL)
+    if not key.startswith(RANDOM):
+        return link.read_among("model", CATALOGUE, DEFAULT_MODEL, "the network")
+    try:
+        return card(key).key
+    except ExplorerError as error:
+        st.warning(plain(f"The link's network cannot be shown. {error}"), icon=":material/link_off:")
+        link.choose("model", had)
+        return had
+
+
+def _random_options(had: str) -> list[Option]:
+    """Networks without trained weights: the last one of one's own, and the usual network before it learned."""
+    if had.startswith(RANDOM):
+        st.session_state[_UNTRAINED] = had
+    usual = CATALOGUE[DEFAULT_MODEL]
+    # the usual one's card would be made of a run without numbers, which every first visitor would wait for
+    found = {f"{RANDOM}model~{DEFAULT_MODEL}": (usual.name, usual.parameters)}
+    if own := st.session_state.get(_UNTRAINED):
+        found = {own: (card(own).name, card(own).parameters)} | found
+    return [
+        Option(key, name, "Random weights", f"{si(parameters)} parameters, none of them trained", "random")
+        for key, (name, parameters) in found.items()
+    ]
 
 
 def _pick_model(key: str) -> None:
@@ -244,7 +275,8 @@ def _explain_failure(had: str) -> None:
         plain(f"{card(wanted).title} cannot be shown; the page goes on with {card(had).title}. {cause}"),
         icon=":material/cloud_off:",
     )
-    st.button("Try again", icon=":material/refresh:", on_click=_pick_model, args=(wanted,))
+    if card(wanted).source != "random":  # which fails again
+        st.button("Try again", icon=":material/refresh:", on_click=_pick_model, args=(wanted,))
 
 
 def _arrived(wanted: ModelCard, had: str) -> bool:
@@ -253,7 +285,7 @@ def _arrived(wanted: ModelCard, had: str) -> bool:
     Raises:
         ExplorerError: it cannot be had, or its file cannot be used.
     """
-    if wanted.source != "embedded" and weights.locate(wanted) is None:
+    if wanted.source == "torchvision" and weights.locate(wanted) is None:
         download = cache.seat().wait_for(wanted)
         if download.error:
             raise download.error
@@ -283,14 +315,18 @@ def _progress(wanted: ModelCard, had: str) -> None:
 
 
 def _describe(used: ModelCard) -> None:
-    """The card of the network in small print."""
-    paper = PAPERS[used.paper]
-    figures = [f"{used.gmacs:,.2f} G multiply-adds"]
+    """The card of the network in small print; of random weights in large."""
+    if used.source == "random":
+        st.info(plain(used.note), icon=":material/casino:")
+        figures = [f"{si(used.parameters)} parameters", f"{si(round(used.gmacs * 1e9))} multiply-adds"]
+    else:
+        figures = [f"{used.gmacs:,.2f} G multiply-adds"]
     if used.top5 is not None:
         figures.append(f"right among five {used.top5:.1f} %")
-    st.caption(
-        f"{' · '.join(figures)} · [{plain(paper.citation)}]({paper.url})", help=plain(used.note) or None
-    )
+    if used.paper:
+        paper = PAPERS[used.paper]
+        figures.append(f"[{plain(paper.citation)}]({paper.url})")
+    st.caption(" · ".join(figures), help=plain(used.note) or None)
 
 
 # --------------------------------------------------------------------------- saliency
@@ -320,7 +356,8 @@ def classes(card: ModelCard, probabilities: npt.NDArray[np.float32]) -> tuple[in
     more = [index for index in (chosen, second) if index is not None and index not in top]
     labels = card.labels
 
-    st.markdown("**Its best guesses.** Click one to see what supported it.")
+    guesses = "strongest outputs" if card.source == "random" else "best guesses"
+    st.markdown(f"**Its {guesses}.** Click one to see what supported it.")
     bars(
         "predictions",
         "Predictions",

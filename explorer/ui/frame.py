@@ -91,6 +91,19 @@ ROOMS = (
         ),
     ),
     Room(
+        "features",
+        "What does each layer see?",
+        "Give a network a picture: see every map of every layer, and follow any unit down to pixels and up to classes.",
+        "Networks",
+        ":material/layers:",
+        (
+            "A wall of all the maps of a layer, signed, on one scale or each on its own.",
+            "Click a map: where its cells look, the filter that made it, and each product behind a number.",
+            "Switch units off and see the probabilities move; turn maps back into a picture.",
+            "The filters themselves; what excites a unit most; code and numbers to take home.",
+        ),
+    ),
+    Room(
         "saliency",
         "Where does it look?",
         "Give a network a picture, pick one of its guesses, and see which parts of the picture supported it.",

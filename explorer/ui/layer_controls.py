@@ -12,14 +12,15 @@ from typing import Any, Final
 import streamlit as st
 
 from explorer.convolution import PADDING_MODES
-from explorer.errors import ExplorerError, ShapeError
+from explorer.errors import ExplorerError, LayerError, ShapeError
 from explorer.images import plain
 from explorer.layer_choices import limits, possible
 from explorer.layer_text import OtherLine, on_axes, read_layer, read_line, write_layer
 from explorer.layers import ADAPTIVE, AXES, KINDS, POOLS, LayerSpec, Sizes, output_shape
-from explorer.ui import controls, link
+from explorer.ui import ahead, controls, link
 from explorer.ui.components.copy_link import copy_link
 from explorer.ui.components.dials import Dial, dials
+from explorer.ui.layer_drawn import VIEWS
 
 USUAL: Final = "conv~3x32x32~o10~k5~p2"
 DTYPES: Final[Mapping[str, str]] = MappingProxyType(
@@ -46,6 +47,7 @@ _MOST: Final[Mapping[str, int]] = MappingProxyType(
     | {"dilation": 8, "output_padding": 7, "output_size": 64}
 )
 """Where a slider ends; a link or a typed line may go beyond."""
+_MOST_TURNED: Final = 1_000_000
 
 _TYPED, _TROUBLE = "typed layer", "trouble with a typed layer"
 _CHANGED: Final = "what a change of layer could not keep"
@@ -64,6 +66,11 @@ def chosen_layer() -> tuple[LayerSpec, Sizes]:
         return read_layer(USUAL)
 
 
+def _now() -> tuple[LayerSpec, Sizes]:
+    """The layer as it is when a hand moves a control: the run that drew the control may have been cut short since."""
+    return read_layer(link.read("layer", USUAL))
+
+
 def take_layer(spec: LayerSpec, shape: Sizes) -> None:
     """Make it the page's layer."""
     link.choose("layer", write_layer(spec, shape))
@@ -78,8 +85,8 @@ def _take_by_hand(spec: LayerSpec, shape: Sizes) -> None:
 
 def layer(spec: LayerSpec, shape: Sizes) -> None:
     """Every way to set the layer and its input: no control reaches an impossible one."""
-    _kind(spec, shape)
-    _typed(spec, shape)
+    _kind(spec)
+    _typed()
     each = _each_axis(spec, shape)
     values = limits(spec, shape)
     st.markdown("**What goes in**")
@@ -112,15 +119,15 @@ def batch_and_dtype() -> tuple[int, str]:
 # What kind -------------------------------------------------------------------------------------------
 
 
-def _kind(spec: LayerSpec, shape: Sizes) -> None:
+def _kind(spec: LayerSpec) -> None:
     key = "layer kind"
     st.session_state[key] = spec.kind
     st.selectbox(
         "Layer",
         list(KINDS),
-        format_func=lambda kind: KINDS[kind].title,
+        format_func=lambda kind: shown("kind", kind),
         key=key,
-        on_change=lambda: _become(spec, shape, st.session_state[key]),
+        on_change=lambda: _become("kind", st.session_state[key]),
     )
     _what_changed()
     kind = KINDS[spec.kind]
@@ -130,18 +137,24 @@ def _kind(spec: LayerSpec, shape: Sizes) -> None:
     st.segmented_control(
         "Axes",
         list(AXES),
-        format_func=lambda axes: f"{axes}-D",
+        format_func=lambda axes: shown("axes", axes),
         key=name,
         required=True,
         width="stretch",
-        on_change=lambda: _become(spec, shape, spec.kind, st.session_state[name]),
+        on_change=lambda: _become("axes", st.session_state[name]),
     )
 
 
-def _become(spec: LayerSpec, shape: Sizes, kind: str, axes: int | None = None) -> None:
-    made, sizes, notes = as_kind(spec, shape, kind, axes)
+def _become(what: str, value: Any) -> None:
+    before = _now()
+    made, sizes, notes = _remade(*before, what, value)
     _take_by_hand(made, sizes)
-    _note_change((spec, shape), (made, sizes), notes)
+    _note_change(before, (made, sizes), notes)
+
+
+def _remade(spec: LayerSpec, shape: Sizes, what: str, value: Any) -> tuple[LayerSpec, Sizes, tuple[str, ...]]:
+    """The layer as another kind, or on other axes, and what that could not keep."""
+    return as_kind(spec, shape, value) if what == "kind" else as_kind(spec, shape, spec.kind, value)
 
 
 def _note_change(
@@ -153,12 +166,18 @@ def _note_change(
 
 def _what_changed() -> None:
     """What the last change could not keep, in a quiet line, and the way back."""
-    after, before, note = st.session_state.get(_CHANGED, ("", "", ""))
-    if not note or after != link.read("layer", USUAL):
+    before, note = _last_change()
+    if not note:
         return
     with st.container(key="layer change", gap=None):
         st.caption(plain(note.replace("`", "")))
         st.button("Undo", key="layer undo", type="tertiary", on_click=lambda: take_layer(*read_layer(before)))
+
+
+def _last_change() -> tuple[str, str]:
+    """The layer before the last change, and what that could not keep; empty once something else was touched."""
+    after, before, note = st.session_state.get(_CHANGED, ("", "", ""))
+    return (before, note) if after == link.read("layer", USUAL) else ("", "")
 
 
 _NAMES: Final[Mapping[str, str]] = MappingProxyType(
@@ -357,12 +376,13 @@ def _written(value: Any) -> str:
     return f"“{value}”" if isinstance(value, str) else f"{value:,}"
 
 
-def _typed(spec: LayerSpec, shape: Sizes) -> None:
+def _typed() -> None:
     """A line of torch or Keras, typed or pasted; one that is refused leaves what was and says why."""
 
     def read(text: str) -> None:
         if not text:
             return
+        spec, shape = _now()
         try:
             reading = read_line(text, shape)
         except ExplorerError as error:
@@ -380,14 +400,21 @@ def _typed(spec: LayerSpec, shape: Sizes) -> None:
         on_change=lambda: read(st.session_state[_TYPED].strip()),
         max_chars=300,
     )
-    refused, trouble, other = st.session_state.get(_TROUBLE, ("", "", ""))
-    if refused and refused == st.session_state[_TYPED].strip():  # for as long as it stands there
+    trouble, other = _trouble()
+    if trouble:
         sentence = plain(trouble.replace("`", ""))
         if not other:
             st.error(sentence, icon=":material/error:")
         else:  # nothing is wrong with the line: another makes the same here
             st.info(sentence, icon=":material/swap_horiz:")
             st.button(f"Take {plain(other)}", key="other line", on_click=lambda: read(other))
+
+
+def _trouble() -> tuple[str, str]:
+    """Why the typed line is refused, for as long as it stands there, and the line that makes the same."""
+    refused, trouble, other = st.session_state.get(_TROUBLE, ("", "", ""))
+    stands = refused and refused == st.session_state.get(_TYPED, "").strip()
+    return (trouble, other) if stands else ("", "")
 
 
 # Its numbers -----------------------------------------------------------------------------------------
@@ -440,7 +467,7 @@ def _dials(
             entries.append(_dial(field, _WORDS[field], common, now[0], field))
     entries = [entry for entry in entries if entry.highest > entry.lowest]
     if entries:
-        dials(f"{name} dials", entries, _turn)
+        dials(f"{name} dials", entries, _turn, ahead=True)
 
 
 def _dial(key: str, label: str, values: Sequence[int], now: int, field: str) -> Dial:
@@ -451,10 +478,17 @@ def _dial(key: str, label: str, values: Sequence[int], now: int, field: str) -> 
 
 
 def _turn(key: str, value: float) -> None:
-    """One number of the layer is another now; what must go with it follows."""
-    spec, shape = read_layer(link.read("layer", USUAL))
+    """One number of the layer is another now."""
+    before = _now()
+    made = _turned(*before, key, int(value))
+    if made != before:
+        take_layer(*made)
+
+
+def _turned(spec: LayerSpec, shape: Sizes, key: str, number: int) -> tuple[LayerSpec, Sizes]:
+    """The layer with one number changed, and what must go with it; as it was where there is none such."""
     field, _, axis = key.partition(" ")
-    number, sizes = int(value), shape
+    sizes = shape
     changes: dict[str, Any] = {field: number}
     if field == "in_channels":
         sizes = (number, *shape[1:])
@@ -465,8 +499,7 @@ def _turn(key: str, value: float) -> None:
     elif field != "out_channels":
         changes[field] = _changed(getattr(spec, field), axis, number)
     # of two dials turned at once, the first may make the second's number impossible
-    if possible(spec, sizes, **changes):
-        take_layer(replace(spec, **changes), sizes)
+    return (replace(spec, **changes), sizes) if possible(spec, sizes, **changes) else (spec, shape)
 
 
 def _changed(values: Sizes, axis: str, number: int) -> Sizes:
@@ -479,17 +512,15 @@ def _options(spec: LayerSpec, shape: Sizes, possible_values: Mapping[str, Sequen
     """Groups, the sort of padding, bias, and how a pooling rounds and counts."""
     free = KINDS[spec.kind].fields
     if "groups" in free:
-        _choose("groups", "Groups", possible_values["groups"][0], spec, shape, str)
+        _choose("groups", "Groups", possible_values["groups"][0], spec)
     if "padding" in free and spec.kind not in ("transposed", "max_pool", "average_pool"):
-        words = {"same": "“same”: as large as the input", "valid": "“valid”: none"}
-        numbers = (
-            spec.padding if isinstance(spec.padding, tuple) else tuple(after for _, after in spec.margins)
-        )
-        options = [value for value in (numbers, "same", "valid") if possible(spec, shape, padding=value)]
-        _choose("padding", "Padding is", options, spec, shape, lambda value: words.get(value, "a number"))
+        options = [
+            value for value in (_numbers(spec), "same", "valid") if possible(spec, shape, padding=value)
+        ]
+        _choose("padding", "Padding is", options, spec)
     if "padding_mode" in free:
         options = [mode for mode in PADDING_MODES if possible(spec, shape, padding_mode=mode)]
-        _choose("padding_mode", "Padded with", options, spec, shape, str)
+        _choose("padding_mode", "Padded with", options, spec)
     for field, label in (
         ("bias", "A bias for each channel"),
         ("ceil_mode", "Round up (`ceil_mode`)"),
@@ -501,21 +532,145 @@ def _options(spec: LayerSpec, shape: Sizes, possible_values: Mapping[str, Sequen
             st.toggle(
                 label,
                 key=key,
-                on_change=lambda field=field, key=key: take_layer(
-                    replace(spec, **{field: st.session_state[key]}), shape
-                ),
+                on_change=lambda field=field, key=key: _opt(field, st.session_state[key]),
             )
 
 
-def _choose(
-    field: str, label: str, options: Sequence[Any], spec: LayerSpec, shape: Sizes, words: Any
-) -> None:
+def _numbers(spec: LayerSpec) -> Sizes:
+    """Padding as numbers, where it is a word too."""
+    return spec.padding if isinstance(spec.padding, tuple) else tuple(after for _, after in spec.margins)
+
+
+def _opt(field: str, value: Any) -> None:
+    before = _now()
+    made = _opted(*before, field, value)
+    if made != before:
+        take_layer(*made)
+
+
+def _opted(spec: LayerSpec, shape: Sizes, field: str, value: Any) -> tuple[LayerSpec, Sizes]:
+    """The layer with one option changed; as it was where that is not possible."""
+    free = field in KINDS[spec.kind].fields and possible(spec, shape, **{field: value})
+    return (replace(spec, **{field: value}), shape) if free else (spec, shape)
+
+
+def _choose(field: str, label: str, options: Sequence[Any], spec: LayerSpec) -> None:
     key = f"layer {field}"
     st.session_state[key] = getattr(spec, field)
     st.selectbox(
         label,
         options,
-        format_func=words,
+        format_func=lambda value: shown(field, value),
         key=key,
-        on_change=lambda: take_layer(replace(spec, **{field: st.session_state[key]}), shape),
+        on_change=lambda: _opt(field, st.session_state[key]),
     )
+
+
+# Ahead of the page -----------------------------------------------------------------------------------
+
+
+_PADDINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {"same": "“same”: as large as the input", "valid": "“valid”: none"}
+)
+_LISTS: Final = ("kind", "axes", "groups", "padding", "padding_mode")
+_SWITCHES: Final = ("bias", "ceil_mode", "count_include_pad")
+
+
+def seen() -> str:
+    """How a transposed layer is to be seen, by its key in `VIEWS`."""
+    chosen = link.read("seen", next(iter(VIEWS)))
+    return chosen if chosen in VIEWS else next(iter(VIEWS))
+
+
+def shown(control: str, value: Any) -> str:
+    """What a list or a button says for a value.
+
+    >>> shown("kind", "max_pool"), shown("axes", 2), shown("padding", (1, 1))
+    ('Max pooling', '2-D', 'a number')
+    """
+    if control == "kind":
+        return KINDS[value].title
+    if control == "axes":
+        return f"{value}-D"
+    return _PADDINGS.get(value, "a number") if control == "padding" else str(value)
+
+
+def told(spec: LayerSpec, shape: Sizes, seen: str) -> dict[str, Any]:
+    """What a browser that paints ahead must know: the layer, how it is seen, what each control shows, what is offered.
+
+    Returns:
+        `ask`, where it may ask, empty where the server does not answer; `layer` and `seen` as in a link; `controls`,
+        what each list, switch and row of buttons shows; `offers`, of buttons by their keys: control and value.
+    """
+    before, _ = _last_change()
+    _, other = _trouble()
+    offers = {"layer-undo": ("undo", before), "other-line": ("typed", other)}
+    return {
+        "ask": ahead.PATH if ahead.served else "",
+        **ahead_of(spec, shape, seen),
+        "offers": {key: offer for key, offer in offers.items() if offer[1]},
+    }
+
+
+def ahead_of(spec: LayerSpec, shape: Sizes, seen: str) -> dict[str, Any]:
+    """The layer, how it is seen and what each control shows, of `told`."""
+    values = {"kind": spec.kind, "axes": spec.dimensions} | {
+        field: getattr(spec, field) for field in KINDS[spec.kind].fields
+    }
+    lists = {control: shown(control, values[control]) for control in _LISTS if control in values}
+    switches = {control: values[control] for control in _SWITCHES if control in values}
+    return {
+        "layer": write_layer(spec, shape),
+        "seen": seen,
+        "controls": lists | switches | {"seen": VIEWS[seen]},
+    }
+
+
+def changed(spec: LayerSpec, shape: Sizes, control: str, value: Any) -> tuple[LayerSpec, Sizes]:
+    """The layer after a control was moved, as the page makes it: what is not possible leaves it as it was.
+
+    >>> spec, shape = read_layer("conv~3x32x32~o10~k5~p2")
+    >>> write_layer(*changed(spec, shape, "kernel_size", 7))
+    'conv~3x32x32~o10~k7~p2'
+    >>> write_layer(*changed(spec, shape, "padding_mode", "reflect"))
+    'conv~3x32x32~o10~k5~p2~mreflect'
+
+    Args:
+        control: the key of a dial, "kernel_size" or "size 0"; the name of a list, a switch or a row of buttons;
+            "typed" for a line; "undo" for a layer that was there before.
+        value: the number, or what the control shows.
+
+    Raises:
+        ExplorerError: no control has that name or that value, or the line is refused.
+    """
+    if control == "undo":
+        return read_layer(str(value))
+    if control == "typed":
+        reading = read_line(str(value).strip(), shape)
+        return reading.spec, reading.shape
+    if control in ("kind", "axes"):
+        return _remade(
+            spec, shape, control, _meant(control, value, [*(KINDS if control == "kind" else AXES)])
+        )[:2]
+    if control in _SWITCHES and isinstance(value, bool):
+        return _opted(spec, shape, control, value)
+    if control in _LISTS and control in KINDS[spec.kind].fields and isinstance(value, str):
+        options = {
+            "groups": limits(spec, shape).get("groups", [()])[0],
+            "padding": (_numbers(spec), "same", "valid"),
+            "padding_mode": PADDING_MODES,
+        }[control]
+        return _opted(spec, shape, control, _meant(control, value, options))
+    field, _, axis = control.partition(" ")
+    dialled = field in ("size", "in_channels") or (field in _MOST and field in KINDS[spec.kind].fields)
+    among = axis in ("", *map(str, range(spec.dimensions))) and not isinstance(getattr(spec, field, 0), str)
+    if dialled and among and type(value) is int and 0 <= value <= _MOST_TURNED:
+        return _turned(spec, shape, control, value)
+    raise LayerError(f"No control {plain(control[:40])} takes {plain(str(value)[:40])}.")
+
+
+def _meant(control: str, words: Any, options: Sequence[Any]) -> Any:
+    for value in options:
+        if shown(control, value) == words:
+            return value
+    raise LayerError(f"The control {control} does not show {plain(str(words)[:40])}.")

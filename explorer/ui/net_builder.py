@@ -237,18 +237,35 @@ FOLLOWERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "": ("conv", "flatten", "vgg_block", "residual_basic"),
         "row": ("linear", "relu", "dropout"),
+        "token": ("encoder_block", "attention", "layer_norm", "token_pool"),
         "convolution": ("batch_norm", "relu", "max_pool", "conv"),
         "normalisation": ("relu", "gelu", "conv", "max_pool"),
         "activation": ("conv", "max_pool", "batch_norm", "global_average_pool"),
         "pooling": ("conv", "residual_basic", "flatten", "global_average_pool"),
         "dense": ("linear", "relu", "dropout"),
+        "attention": ("swin_block", "layer_norm", "conv", "global_average_pool"),
         "block": ("residual_basic", "conv", "max_pool", "global_average_pool"),
         "group": ("conv", "relu", "max_pool", "global_average_pool"),
         "global_average_pool": ("flatten", "linear"),
         "flatten": ("linear", "dropout"),
+        "half": ("conv", "shuffle_unit"),
+        "channel_shuffle": ("shuffle_unit", "conv", "relu"),
+        "regnet": ("regnet", "global_average_pool"),
+        "shuffle_unit": ("shuffle_unit", "conv", "global_average_pool"),
+        "fused_inverted_residual": ("fused_inverted_residual", "inverted_residual", "global_average_pool"),
+        "tokens": ("class_token", "positions", "encoder_block"),
+        "class_token": ("positions", "encoder_block"),
+        "positions": ("dropout", "encoder_block"),
+        "token_pool": ("linear", "dropout"),
+        "window_attention": ("swin_block", "layer_norm", "patch_merging"),
+        "patch_merging": ("swin_block",),
+        "swin_block": ("swin_block", "patch_merging", "layer_norm", "global_average_pool"),
+        "partition_attention": ("partition_attention", "maxvit_block", "global_average_pool"),
+        "maxvit_conv": ("partition_attention", "maxvit_conv"),
+        "maxvit_block": ("maxvit_block", "global_average_pool"),
     }
 )
-"""What usually comes after a kind, else its family; after "row", a row of numbers; at the beginning: ""."""
+"""What usually comes after a kind, else its family; after a "row" of numbers, after "token"s; at the beginning: ""."""
 
 
 def typical(spec: NetworkSpec, path: IndexPath, kind: str) -> Part:
@@ -269,6 +286,8 @@ def typical(spec: NetworkSpec, path: IndexPath, kind: str) -> Part:
         if arriving is None or len(arriving) != 3:
             return Part(kind, inside=(identity, identity))
         return Part(kind, inside=(Part("conv", {"padding": 1, "out_channels": arriving[0]}), identity))
+    if arriving is not None and len(arriving) == 2:
+        return _tokens_follow(part, arriving)
     if arriving is None or len(arriving) != 3:
         return part
     channels = arriving[0]
@@ -289,9 +308,52 @@ def typical(spec: NetworkSpec, path: IndexPath, kind: str) -> Part:
             wanted = {"out_channels": max(1, channels // 2)}
         case "group_norm":
             wanted = {"groups": gcd(channels, 32)}
+        case "fused_inverted_residual" | "maxvit_conv":
+            wanted = {"out_channels": wide} if channels >= 8 else {}
+        case "regnet":
+            width = wide if channels >= 8 else part.whole("out_channels")
+            wanted = {"out_channels": width, "group_width": gcd(width, 16)}
+        case "shuffle_unit":
+            even = channels % 2 == 0
+            wanted = {"out_channels": channels} if even else {"out_channels": 2 * channels, "stride": 2}
+        case "channel_shuffle" if channels % 2 or channels == 2:
+            wanted = {"groups": _near(channels, 2, lowest=2)}
+        case "window_attention" | "swin_block":
+            heads = max(1, channels // 32)  # as in its paper: 32 channels a head
+            wanted = {"heads": _near(channels, heads), "window": min(7, *arriving[1:])}
+            before = siblings[path[-1] - 1] if 0 < path[-1] <= len(siblings) else None
+            if before and before.kind == kind:
+                alike = {name: before[name] for name in ("window", "version")}
+                wanted |= {**alike, "shifted": not before["shifted"]}
+        case "partition_attention" | "maxvit_block":
+            size = _near(gcd(*arriving[1:]), 7)
+            wanted = {"head_channels": _near(channels, 32)}
+            wanted |= {"size": size} if kind == "partition_attention" else {"window": size}
+            if kind == "maxvit_block" and channels >= 8:
+                wanted["out_channels"] = channels
+            elif kind == "maxvit_block":
+                wanted["head_channels"] = 32
         case "max_pool" | "average_pool" if min(arriving[1:]) == 1:
             wanted = {"kernel_size": 1, "stride": 1}
     return Part(kind, {**dict(part.settings), **wanted})
+
+
+def _near(whole: int, wanted: int, lowest: int = 1) -> int:
+    """The divisor nearest to what is wanted; the larger of two.
+
+    >>> _near(32, 7), _near(96, 3), _near(7, 2, lowest=2)
+    (8, 3, 7)
+    """
+    divisors = (each for each in range(lowest, whole + 1) if whole % each == 0)
+    return min(divisors, key=lambda each: (abs(each - wanted), -each), default=lowest)
+
+
+def _tokens_follow(part: Part, arriving: Shape) -> Part:
+    """A part that reads tokens as it usually is: heads of 64 numbers each, as in ViT."""
+    if part.kind not in ("attention", "encoder_block"):
+        return part
+    heads = _near(arriving[-1], max(1, arriving[-1] // 64))
+    return Part(part.kind, {**dict(part.settings), "heads": heads})
 
 
 def _arriving(spec: NetworkSpec, path: IndexPath) -> Shape | None:
@@ -526,7 +588,7 @@ def dot(kind: str) -> str:
     about = PARTS[kind].family
     if about in ("block", "group"):
         return about
-    found = family(kind)
+    found = "operation" if kind == "half" else family(kind)
     return found if found != "other" or "dropout" in kind else about
 
 

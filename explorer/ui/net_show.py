@@ -20,6 +20,7 @@ from explorer.ui.components.layer_table import Place, Repair, layer_table
 from explorer.ui.net_panels.about import about
 from explorer.ui.net_panels.compare import compare
 from explorer.ui.net_panels.diagram import diagram
+from explorer.ui.net_panels.go_on import go_on
 from explorer.ui.net_panels.home import take_home
 from explorer.ui.net_panels.memory import memory
 from explorer.ui.net_panels.timing import timing
@@ -86,6 +87,7 @@ PANELS: Final[Mapping[str, tuple[str, Panel]]] = MappingProxyType(
         "compare": ("Compare", compare),
         "time": ("Time", timing),
         "about": ("What to look at", about),
+        "on": ("Go on", go_on),
         "home": ("Take home", take_home),
     }
 )

@@ -68,14 +68,16 @@ def cost(fed: NetworkInput, tape: Tape, maps: Sequence[Saliency]) -> None:
     """What the network was fed, and what the answer took."""
     crop = fed.card.preprocessing.crop
     st.markdown("**What the network was fed**")
+    pixels = "; image-rendering: pixelated" if crop < 160 else ""
     st.html(
-        f'<img src="{cache.fed_image(fed)}" width="160" style="border-radius: 8px" '
+        f'<img src="{cache.fed_image(fed)}" width="160" style="border-radius: 8px{pixels}" '
         f'alt="The picture as the network is given it, {crop} × {crop} pixels">'
     )
     _, device = cache.device()
     share = f"{100 * fed.share:.0f} % of the picture" if fed.share < 0.995 else "the whole picture"
+    grey = " of grey" if fed.card.preprocessing.channels == 1 else ""
     st.caption(
-        f"{crop} × {crop} pixels, from {share}. Forward pass {tape.forward_ms:.0f} ms, "
+        f"{crop} × {crop} pixels{grey}, from {share}. Forward pass {tape.forward_ms:.0f} ms, "
         f"backward to the layer {maps[0].backward_ms:.0f} ms, on {plain(device)}."
     )
     if tape.note:

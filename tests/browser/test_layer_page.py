@@ -778,7 +778,7 @@ def test_buttons_scrub_and_keys_step(page: Page, address: str):
     open_page(page, address)  # 2 filters of 7 × 7
     players(page).first.get_by_label("Position").fill("10")
     at_frame(page, 10)
-    expect(place(page)).to_have_text("output filter 1 of 10, row 1, column 3 · step 11 of 98")
+    expect(place(page)).to_have_text("output filter 0 of 10, row 1, column 3 · step 11 of 98")
     runs(page, 1, np.inf)
     press(page, "One on")
     at_frame(page, 11)
@@ -832,8 +832,8 @@ def test_pointing_shows_that_window_and_never_stops_the_play(page: Page, address
     page.get_by_label("Speed").select_option("4")
     said = players(page).first.locator("output")
     page.mouse.move(*cell(page, "outputs", 1, 5, 3))
-    expect(said).to_contain_text("filter 2 of 10, row 5, column 3: ")
-    expect(place(page)).to_have_text("output filter 2 of 10, row 5, column 3 · step 88 of 98")
+    expect(said).to_contain_text("filter 1 of 10, row 5, column 3: ")
+    expect(place(page)).to_have_text("output filter 1 of 10, row 5, column 3 · step 88 of 98")
     assert players(page).first.get_by_label("Position").input_value() == "87", "the bar shows what is shown"
     at_frame(page, 49 + 5 * 7 + 3)
     runs(page, 1, 650 / 4)
@@ -1241,6 +1241,61 @@ def test_the_keyboard_alone_changes_picture_and_kernel(page: Page, address: str)
     own_results_are_torchs(page)
 
 
+def test_who_leaves_a_field_and_types_on_finds_the_page_as_it_was(page: Page, address: str):
+    open_page(page, address, layer="conv~3x7x7~o2~k3")
+    edit(page)
+    editor(page).press("Escape")
+    expect(editor(page)).to_be_hidden()
+    full = "() => document.fullscreenElement !== null"
+    page.keyboard.press("f")
+    page.keyboard.press("e")
+    page.wait_for_timeout(300)
+    assert not page.evaluate(full)
+    expect(editor(page)).to_be_hidden()
+    # after another key they are keys of the player again
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("e")
+    expect(editor(page)).to_be_visible()
+
+
+WRITTEN = """(player) => {
+  const { draw } = player._player, written = {}, { fillText } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.fillText = function (text) {
+    const board = this.canvas.closest?.("figure")?.className;
+    if (/^[−\\d.]+$/.test(text)) written[board] = (written[board] ?? 0) + 1;
+    return fillText.apply(this, arguments);
+  };
+  player._player.ground = player._player.kernelGround = null;
+  player._player.draw();
+  CanvasRenderingContext2D.prototype.fillText = fillText;
+  return written;
+}"""
+
+
+def test_cells_too_small_for_numbers_have_none_and_tell_them_when_pointed_at(page: Page, address: str):
+    open_page(page, address, layer="conv~3x32x32~o2~k32")
+    players(page).first.evaluate("(player) => player._player.play(false)")
+    player = players(page).first
+    cells = player.evaluate("(player) => player._player.boards.kernels.cell")
+    assert cells < 11
+    assert player.evaluate(WRITTEN) == {}
+    weights = player.evaluate("(player) => [...player._player.boards.kernels.planes[0].values]")
+    columns = player.evaluate("(player) => player._player.boards.kernels.planes[0].columns")
+    # Streamlit's bar lies over the first rows
+    for row, column in ((9, 0), (20, 5), (columns - 1, columns - 1)):
+        cell(page, "kernels", 0, row, column)  # it is scrolled to
+        page.wait_for_timeout(300)
+        page.mouse.move(*cell(page, "kernels", 0, row, column))
+        told = f"row {row}, column {column}: {weights[row * columns + column]:g}".replace("-", "−")
+        expect(player.locator(".kernels .size")).to_contain_text(told)
+    page.mouse.move(0, 0)
+    expect(player.locator(".kernels .size")).not_to_contain_text("row")
+    # where there is room they are written
+    go(page, layer="conv~3x7x7~o2~k3")
+    expect(headline(page)).to_have_text("3 × 7 × 7 → 2 × 5 × 5")
+    assert player.evaluate(WRITTEN)["kernels"] == 28  # 27 weights and a bias
+
+
 @pytest.mark.parametrize("text", ["abc", "1000", "--1", "1e5", "0.00001"])
 def test_what_is_no_number_is_said_and_the_number_before_comes_back(page: Page, address: str, text: str):
     open_page(page, address, layer="conv~1x4x4~o1~k2")
@@ -1329,7 +1384,7 @@ def test_what_was_made_smaller_is_said_at_the_player(page: Page, address: str):
         "Drawn smaller than your layer: 3 of 4 channels."
     )
     labels = players(page).first.evaluate("(player) => player._player.inputs.map(({ label }) => label)")
-    assert labels == ["channel 1 of 4", "channel 2 of 4", "channel 3 of 4"]
+    assert labels == ["channel 0 of 4", "channel 1 of 4", "channel 2 of 4"]
 
 
 def test_the_lecture_hall_gets_a_full_screen_and_keys_are_explained(page: Page, address: str):
@@ -1517,6 +1572,32 @@ def test_what_is_half_typed_is_no_answer_and_a_second_try_is_there(page: Page, a
     second.press("Enter")
     expect(page.get_by_text("24×15×15 is right. On the second try")).to_be_visible()
     expect(page.get_by_text("The answer is 24×15×15.")).to_be_visible()
+
+
+def test_marks_of_practice_survive_a_reload_and_go_when_it_begins_again(page: Page, address: str):
+    open_panel(page, address, "practice", seed="3", level="2")
+    answer = page.get_by_role("textbox", name="Your answer")
+    answer.fill("24×15×15")
+    answer.press("Enter")
+    expect(page.get_by_role("radio", name="1 ✓")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("radio", name="1 ✓")).to_be_visible()
+    expect(page.get_by_text("1 of 1 points")).to_be_visible()
+    page.get_by_role("button", name="Begin again").click()
+    expect(page.get_by_role("radio", name="1 ✓")).to_have_count(0)
+    settled(page)
+    page.reload()
+    expect(page.get_by_role("textbox", name="Your answer")).to_be_editable()
+    at_rest(page)
+    expect(page.get_by_role("radio", name="1 ✓")).to_have_count(0)
+    answer.fill("24×15×15")
+    answer.press("Enter")
+    expect(page.get_by_role("radio", name="1 ✓")).to_be_visible()
+    # another set has answers of its own
+    open_panel(page, address, "practice", seed="4", level="2")
+    expect(page.get_by_role("textbox", name="Your answer")).to_be_editable()
+    at_rest(page)
+    expect(page.get_by_role("radio", name="1 ✓")).to_have_count(0)
 
 
 def test_the_sheet_with_its_key_opens_from_the_file_alone(page: Page, address: str, tmp_path: Path):

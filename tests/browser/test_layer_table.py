@@ -441,6 +441,22 @@ def test_a_row_is_chosen_by_its_name_and_by_enter(page: Page, address: str):
     expect(page.locator('.body [aria-selected="true"]')).to_have_count(0)
 
 
+def test_a_chosen_row_that_is_filtered_out_is_told_and_shown_again(page: Page, address: str):
+    open_page(page, address)
+    page.get_by_role("button", name="Open all").click()
+    row(page, "layer1.0.conv1").locator(".text").click()
+    expect(said(page, "chosen=('layer1.0.conv1', 0)")).to_be_visible()
+    told = page.locator(".status .told")
+    expect(told).not_to_contain_text("chosen")
+    page.get_by_role("searchbox").fill("conv")
+    expect(told).not_to_contain_text("chosen")
+    page.get_by_role("searchbox").fill("layer4")
+    expect(told).to_contain_text("the chosen row, layer1.0.conv1, is not among them")
+    page.get_by_role("button", name="Show all rows").click()
+    expect(told).not_to_contain_text("chosen")
+    expect(row(page, "layer1.0.conv1")).to_be_in_viewport()
+
+
 def test_second_calls_are_rows_of_their_own(page: Page, address: str):
     open_page(page, address)
     page.get_by_role("button", name="Open all").click()

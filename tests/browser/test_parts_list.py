@@ -598,6 +598,39 @@ def test_a_finger_drags_and_adds(browser: Browser, address: str):
         context.close()
 
 
+def test_a_tap_at_once_after_a_drag_opens_the_menu_and_a_second_one_shuts_it(browser: Browser, address: str):
+    context = browser.new_context(viewport={"width": 390, "height": 900}, has_touch=True, is_mobile=True)
+    try:
+        page = context.new_page()
+        visit(page, address)
+        row(page, "Convolution").scroll_into_view_if_needed()
+        add = page.get_by_role("button", name="Add", exact=True)
+        touch = context.new_cdp_session(page)
+
+        def send(kind: str, *points: tuple[float, float]) -> None:
+            spots = [{"x": across, "y": down} for across, down in points]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": spots})
+
+        x, y = centre(row(page, "Convolution").locator(".handle"))
+        _, end = centre(row(page, "Max pooling"))
+        button = centre(add)
+        send("touchStart", (x, y))
+        for step in range(1, 5):
+            send("touchMove", (x, y + (end + 12 - y) * step / 4))
+        send("touchEnd")
+        send("touchStart", button)
+        send("touchEnd")
+        menu = page.locator(".builder .menu")
+        expect(menu).to_be_visible()
+        page.wait_for_timeout(1500)  # Python's answer comes meanwhile
+        expect(menu).to_be_visible()
+        add.tap()
+        page.wait_for_timeout(800)
+        expect(menu).to_be_hidden()
+    finally:
+        context.close()
+
+
 # ------------------------------------------------------------------------------- for everybody
 
 

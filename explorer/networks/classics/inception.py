@@ -1,4 +1,4 @@
-"""Network in Network and GoogLeNet: small networks in the place of single layers."""
+"""Network in Network, GoogLeNet and Inception v3: small networks in the place of single layers."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def _googlenet_dsci(title: str, side: int) -> NetworkSpec:
 # As torchvision has it -------------------------------------------------------------------------------
 
 
-def _torchvision() -> NetworkSpec:
+def _torchvision(aux_logits: bool) -> NetworkSpec:
     def conv(name: str, filters: int, kernel_size: int, stride: int = 1) -> Part:
         return part(
             "sequence",
@@ -200,6 +200,9 @@ def _torchvision() -> NetworkSpec:
     def pool(name: str, kernel_size: int = 3) -> Part:
         return part("max_pool", kernel_size=kernel_size, ceil_mode=True, name=name)
 
+    def head(name: str) -> tuple[Part, ...]:
+        return (part("auxiliary_head", name=name),) if aux_logits else ()
+
     inception = partial(_inception, five_kernel=3, batch_norm=True)
     parts = (
         conv("conv1", 64, 7, 2),
@@ -210,7 +213,11 @@ def _torchvision() -> NetworkSpec:
         inception("3a"),
         inception("3b"),
         pool("maxpool3"),
-        *(inception(f"4{letter}") for letter in "abcde"),
+        inception("4a"),
+        *head("aux1"),
+        *(inception(f"4{letter}") for letter in "bcd"),
+        *head("aux2"),
+        inception("4e"),
         pool("maxpool4", 2),
         inception("5a"),
         inception("5b"),
@@ -219,8 +226,130 @@ def _torchvision() -> NetworkSpec:
         part("dropout", p=0.2, name="dropout"),
         part("linear", out_features=1000, name="fc"),
     )
-    return NetworkSpec("GoogLeNet", (3, 224, 224), parts)
+    return NetworkSpec(f"GoogLeNet{_HEADS * aux_logits}", (3, 224, 224), parts)
 
 
-SPECS: Final[Mapping[str, SpecOf]] = MappingProxyType({"googlenet-no-aux": _torchvision})
-"""torchvision's network of parts."""
+# Inception v3 ----------------------------------------------------------------------------------------
+
+_HEADS: Final = ", with two auxiliary heads"
+Window = int | tuple[int, int]
+
+
+def _step(filters: int, kernel_size: Window = 1, stride: int = 1, same: bool = True) -> Part:
+    """A convolution with norm and ReLU; `same`: padded so that with stride 1 the size stays."""
+    sizes = kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
+    padding = tuple(size // 2 if same else 0 for size in sizes)
+    return part(
+        "sequence",
+        part(
+            "conv",
+            out_channels=filters,
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            bias=False,
+        ),
+        part("batch_norm", eps=1e-3),
+        part("relu", inplace=True),
+    )
+
+
+def _mixed(name: str, *branches: tuple[Part, ...]) -> Part:
+    """Branches side by side."""
+    inside = (each[0] if len(each) == 1 else part("sequence", *each) for each in branches)
+    return part("branches", *inside, join="cat", name=name)
+
+
+_AROUND: Final = part("average_pool", kernel_size=3, stride=1, padding=1)
+_HALVING: Final = part("max_pool", kernel_size=3)
+
+
+def _inception_a(name: str, pooled: int) -> Part:
+    return _mixed(
+        name,
+        (_step(64),),
+        (_step(48), _step(64, 5)),
+        (_step(64), _step(96, 3), _step(96, 3)),
+        (_AROUND, _step(pooled)),
+    )
+
+
+def _inception_c(name: str, inside: int) -> Part:
+    return _mixed(
+        name,
+        (_step(192),),
+        (_step(inside), _step(inside, (1, 7)), _step(192, (7, 1))),
+        (
+            _step(inside),
+            _step(inside, (7, 1)),
+            _step(inside, (1, 7)),
+            _step(inside, (7, 1)),
+            _step(192, (1, 7)),
+        ),
+        (_AROUND, _step(192)),
+    )
+
+
+def _inception_e(name: str) -> Part:
+    across = part("branches", _step(384, (1, 3)), _step(384, (3, 1)), join="cat")
+    return _mixed(
+        name,
+        (_step(320),),
+        (_step(384), across),
+        (_step(448), _step(384, 3), across),
+        (_AROUND, _step(192)),
+    )
+
+
+def _inception_v3(aux_logits: bool) -> NetworkSpec:
+    # table 1 of the paper, in torchvision's names
+    stem = (
+        _step(32, 3, 2, same=False),
+        _step(32, 3, same=False),
+        _step(64, 3),
+        _HALVING,
+        _step(80),
+        _step(192, 3, same=False),
+        _HALVING,
+    )
+    head = part("auxiliary_head", style="inception_v3", name="AuxLogits")
+    parts = (
+        part("sequence", *stem, name="stem"),
+        *(_inception_a(f"Mixed_5{letter}", width) for letter, width in zip("bcd", (32, 64, 64), strict=True)),
+        _mixed(
+            "Mixed_6a",
+            (_step(384, 3, 2, same=False),),
+            (_step(64), _step(96, 3), _step(96, 3, 2, same=False)),
+            (_HALVING,),
+        ),
+        *(
+            _inception_c(f"Mixed_6{letter}", width)
+            for letter, width in zip("bcde", (128, 160, 160, 192), strict=True)
+        ),
+        *((head,) if aux_logits else ()),
+        _mixed(
+            "Mixed_7a",
+            (_step(192), _step(320, 3, 2, same=False)),
+            (_step(192), _step(192, (1, 7)), _step(192, (7, 1)), _step(192, 3, 2, same=False)),
+            (_HALVING,),
+        ),
+        _inception_e("Mixed_7b"),
+        _inception_e("Mixed_7c"),
+        part("adaptive_average_pool", output_size=1, name="avgpool"),
+        part("dropout", name="dropout"),
+        part("flatten"),
+        part("linear", out_features=1000, name="fc"),
+    )
+    title = "Inception v3, with one auxiliary head" if aux_logits else "Inception v3"
+    return NetworkSpec(title, (3, 299, 299), parts)
+
+
+SPECS: Final[Mapping[str, SpecOf]] = MappingProxyType(
+    {
+        "googlenet-no-aux": partial(_torchvision, aux_logits=False),
+        "googlenet": partial(_torchvision, aux_logits=True),
+        "inception_v3-no-aux": partial(_inception_v3, aux_logits=False),
+        "inception_v3": partial(_inception_v3, aux_logits=True),
+    }
+)
+"""torchvision's networks of parts, by key."""

@@ -1,4 +1,4 @@
-"""Networks for small computers: SqueezeNet, MobileNet 1 to 3, MnasNet, EfficientNet."""
+"""Networks for small computers: SqueezeNet, MobileNet 1 to 3, MnasNet, ShuffleNet V2, EfficientNet."""
 
 from __future__ import annotations
 
@@ -251,6 +251,45 @@ def _mnasnet(scale: float) -> NetworkSpec:
     return _network(f"MnasNet {scale:.2f}".removesuffix("0"), 224, features, *head)
 
 
+# ShuffleNet V2 ---------------------------------------------------------------------------------------
+
+
+def _shufflenet(times: str, *widths: int) -> NetworkSpec:
+    def conv(filters: int, kernel_size: int, stride: int) -> Part:
+        window = {"kernel_size": kernel_size, "stride": stride, "padding": kernel_size // 2}
+        return part(
+            "sequence",
+            Part("conv", {"out_channels": filters, "bias": False, **window}),
+            part("batch_norm"),
+            part("relu", inplace=True),
+            name="conv1" if kernel_size == 3 else "conv5",
+        )
+
+    *stages, last = widths
+    # table 5 of the paper
+    blocks = (
+        part(
+            "sequence",
+            *(
+                part("shuffle_unit", out_channels=width, stride=2 if index == 0 else 1)
+                for index in range(count)
+            ),
+            name=f"stage{number}",
+        )
+        for number, count, width in zip((2, 3, 4), (4, 8, 4), stages, strict=True)
+    )
+    parts = (
+        conv(24, 3, 2),
+        part("max_pool", kernel_size=3, padding=1, name="maxpool"),
+        *blocks,
+        conv(last, 1, 1),
+        part("adaptive_average_pool", output_size=1),
+        part("flatten"),
+        part("linear", out_features=1000, name="fc"),
+    )
+    return NetworkSpec(f"ShuffleNet V2 ×{times}", _PICTURE, parts)
+
+
 # EfficientNet ----------------------------------------------------------------------------------------
 
 
@@ -301,6 +340,15 @@ SPECS: Final[Mapping[str, SpecOf]] = MappingProxyType(
         **{
             f"mnasnet{name}": partial(_mnasnet, scale)
             for name, scale in (("0_5", 0.5), ("0_75", 0.75), ("1_0", 1.0), ("1_3", 1.3))
+        },
+        **{
+            f"shufflenet_v2_x{times.replace('.', '_')}": partial(_shufflenet, times, *widths)
+            for times, widths in (
+                ("0.5", (48, 96, 192, 1024)),
+                ("1.0", (116, 232, 464, 1024)),
+                ("1.5", (176, 352, 704, 1024)),
+                ("2.0", (244, 488, 976, 2048)),
+            )
         },
         **{
             f"efficientnet_b{number}": partial(_efficientnet, number, *settings)

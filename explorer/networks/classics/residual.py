@@ -1,9 +1,11 @@
-"""Networks with shortcuts: ResNet and its kin, DenseNet, ConvNeXt."""
+"""Networks with shortcuts: ResNet and its kin, DenseNet, RegNet, ConvNeXt."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
@@ -114,6 +116,81 @@ def _densenet(name: str, first: int, growth: int, blocks: Sequence[int]) -> Netw
     return NetworkSpec(name, _PICTURE, parts)
 
 
+# RegNet ----------------------------------------------------------------------------------------------
+
+# first width, slope and step of the widths, channels a group, blocks: the paper's models as torchvision has them
+_REGNETS: Final = MappingProxyType(
+    {
+        "x_400mf": (24, 24.48, 2.54, 16, 22),
+        "x_800mf": (56, 35.73, 2.28, 16, 16),
+        "x_1_6gf": (80, 34.01, 2.25, 24, 18),
+        "x_3_2gf": (88, 26.31, 2.25, 48, 25),
+        "x_8gf": (80, 49.56, 2.88, 120, 23),
+        "x_16gf": (216, 55.59, 2.1, 128, 22),
+        "x_32gf": (320, 69.86, 2.0, 168, 23),
+        "y_400mf": (48, 27.89, 2.09, 8, 16),
+        "y_800mf": (56, 38.84, 2.4, 16, 14),
+        "y_1_6gf": (48, 20.71, 2.65, 24, 27),
+        "y_3_2gf": (80, 42.63, 2.66, 24, 21),
+        "y_8gf": (192, 76.82, 2.19, 56, 17),
+        "y_16gf": (200, 106.23, 2.48, 112, 18),
+        "y_32gf": (232, 115.89, 2.53, 232, 20),
+        "y_128gf": (456, 160.83, 2.52, 264, 27),
+    }
+)
+
+
+def regnet_widths(first: int, slope: float, step: float, group_width: int, blocks: int) -> list[int]:
+    """Channels of each block: on a line, rounded to steps of one ratio, to eights, then to whole groups.
+
+    >>> regnet_widths(48, 27.89, 2.09, 8, 16)
+    [48, 104, 104, 104, 208, 208, 208, 208, 208, 208, 440, 440, 440, 440, 440, 440]
+
+    Source: Radosavovic et al. 2020, arXiv:2003.13678, section 3.3.
+    """
+    lines = (first + slope * index for index in range(blocks))
+    steps = (round(math.log(line / first) / math.log(step)) for line in lines)
+    eights = (8 * round(first * step**number / 8) for number in steps)
+    return [_in_groups(width, min(group_width, width)) for width in eights]
+
+
+def _in_groups(width: int, group_width: int) -> int:
+    """The nearest number of whole groups, half of one rounded up, that loses no more than a tenth."""
+    nearest = max(group_width, (width + group_width // 2) // group_width * group_width)
+    return nearest if nearest >= 0.9 * width else nearest + group_width
+
+
+def _regnet(key: str) -> NetworkSpec:
+    group_width = _REGNETS[key][3]
+    stages = [
+        part(
+            "sequence",
+            *(
+                part(
+                    "regnet",
+                    out_channels=width,
+                    group_width=min(group_width, width),
+                    stride=2 if index == 0 else 1,
+                    squeeze_ratio=0.25 if key.startswith("y") else 0.0,
+                )
+                for index, _ in enumerate(widths)
+            ),
+            name=f"block{number}",
+        )
+        for number, (width, widths) in enumerate(groupby(regnet_widths(*_REGNETS[key])), 1)
+    ]
+    stem = part("conv", out_channels=32, stride=2, padding=1, bias=False)
+    parts = (
+        part("sequence", stem, part("batch_norm"), part("relu", inplace=True), name="stem"),
+        part("sequence", *stages, name="trunk_output"),
+        part("adaptive_average_pool", output_size=1, name="avgpool"),
+        part("flatten"),
+        part("linear", out_features=1000, name="fc"),
+    )
+    kind, _, size = key.partition("_")
+    return NetworkSpec(f"RegNet{kind.upper()}-{size.replace('_', '.').upper()}", _PICTURE, parts)
+
+
 # ConvNeXt --------------------------------------------------------------------------------------------
 
 
@@ -174,6 +251,7 @@ SPECS: Final[Mapping[str, SpecOf]] = MappingProxyType(
                 (161, 96, 48, (6, 12, 36, 24)),
             )
         },
+        **{f"regnet_{key}": partial(_regnet, key) for key in _REGNETS},
         **{
             f"convnext_{size}": partial(_convnext, f"ConvNeXt-{size.capitalize()}", widths, (3, 3, deep, 3))
             for size, widths, deep in (

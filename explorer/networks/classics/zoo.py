@@ -12,13 +12,21 @@ from torchvision import models
 
 from explorer.families import FAMILIES, Family
 from explorer.models import CATALOGUE, DEFAULT_MODEL
-from explorer.networks.classics import alexnet, inception, mobile, residual, vgg
+from explorer.networks.classics import alexnet, efficient, inception, mobile, residual, transformers, vgg
 from explorer.networks.classics.entry import Classic, Shape, SpecOf
 
 SPECS: Final[Mapping[str, SpecOf]] = MappingProxyType(
-    {**alexnet.SPECS, **vgg.SPECS, **inception.SPECS, **residual.SPECS, **mobile.SPECS}
+    {
+        **alexnet.SPECS,
+        **vgg.SPECS,
+        **inception.SPECS,
+        **residual.SPECS,
+        **mobile.SPECS,
+        **efficient.SPECS,
+        **transformers.SPECS,
+    }
 )
-"""torchvision's networks that our parts can say, by key."""
+"""torchvision's networks of parts, by key."""
 
 IDEAS: Final = MappingProxyType(
     {
@@ -72,6 +80,7 @@ def classics() -> Iterator[Classic]:
         IDEAS[card.family],
         "timm’s, which pads as TensorFlow does; the network that is installed with this app.",
         (3, card.preprocessing.crop, card.preprocessing.crop),
+        spec_of=partial(efficient.lite0, card.name),
         module_of=_embedded,
         line=f'import timm\n\nnetwork = timm.create_model("{card.architecture}")\n',
     )
@@ -89,7 +98,7 @@ def _entry(family: Family, name: str, title: str, heads: str = "", aux_logits: b
         IDEAS[family.name],
         " ".join(note for note in notes if note),
         _input_shape(name),
-        SPECS.get(key),
+        SPECS[key],
         partial(_torchvision, name, aux_logits),
         line=f'from torchvision import models\n\nnetwork = models.get_model("{name}"{_written(aux_logits)})\n',
     )

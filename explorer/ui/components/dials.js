@@ -2,6 +2,7 @@
 // waits until the page has answered: it turns as fast as it can be drawn, and is never starved.
 const PACE = 60; // ms between two messages
 const PATIENCE = 1000; // ms after which an answer, or a rest of the hand, is waited for no longer
+const AHEAD = 250; // ms that a message waits for what is painted ahead of it
 const LOOK = 15; // ms between two looks whether the page is done
 
 // The value that the dial can take next to any number; Python rounds by the same rule.
@@ -19,6 +20,9 @@ export default function ({ data, parentElement: root, setStateValue }) {
   const S = (list._state ??= { held: new Map(), sent: 0, sentAt: -PACE, touchedAt: 0, typing: null, timer: 0 });
   S.setStateValue = setStateValue;
   S.answered = data.answered;
+  list.toggleAttribute("data-ahead", Boolean(data.ahead));
+  // what the hand set and no run has answered
+  if (data.ahead) document._ahead?.hands.set(list, () => S.sent > S.answered || [...S.held.values()].some((held) => held.message === Infinity));
   S.sent = Math.max(S.sent, data.answered);
 
   for (const [key, held] of S.held) {
@@ -83,7 +87,10 @@ export default function ({ data, parentElement: root, setStateValue }) {
     function turn(value) {
       S.touchedAt = performance.now();
       const before = S.held.get(dial.key)?.value ?? dial.value;
-      if (value !== before) S.held.set(dial.key, { value, message: Infinity });
+      if (value !== before) {
+        S.held.set(dial.key, { value, message: Infinity });
+        if (data.ahead) document._ahead?.change(dial.key, value, before);
+      }
       show();
       pump();
     }
@@ -96,8 +103,10 @@ export default function ({ data, parentElement: root, setStateValue }) {
     if (!fresh.length) return;
     const waited = performance.now() - S.sentAt;
     const busy = S.sent > S.answered || running();
+    // one thing at a time: the server has what is to be painted sooner where it does not also run the page
+    const painting = data.ahead && document._ahead?.asking && waited < AHEAD;
     if (waited < PACE) S.timer = setTimeout(pump, PACE - waited);
-    else if (busy && waited < PATIENCE) S.timer = setTimeout(pump, LOOK);
+    else if (painting || (busy && waited < PATIENCE)) S.timer = setTimeout(pump, LOOK);
     else {
       S.sent += 1;
       S.sentAt = performance.now();

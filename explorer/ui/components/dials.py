@@ -49,7 +49,9 @@ class Dial:
         return round(self.lowest + steps * self.step, max(0, 6 - math.floor(math.log10(self.step))))
 
 
-def dials(name: str, entries: Sequence[Dial], on_turn: Callable[[str, float], None]) -> None:
+def dials(
+    name: str, entries: Sequence[Dial], on_turn: Callable[[str, float], None], *, ahead: bool = False
+) -> None:
     """Sliders, each with a field for exact values, that send while they are dragged.
 
     At most one message in 60 ms, and none while the page still works on the one before: the last value always
@@ -59,6 +61,7 @@ def dials(name: str, entries: Sequence[Dial], on_turn: Callable[[str, float], No
         name: key of the instance, one for the page.
         entries: the dials in their order; their values are what the page holds.
         on_turn: called with the key and the new value of each dial that was turned, before the page runs again.
+        ahead: the page's components paint what a turn leads to before the page has run (`_ahead.js`).
     """
 
     def turned() -> None:
@@ -69,6 +72,7 @@ def dials(name: str, entries: Sequence[Dial], on_turn: Callable[[str, float], No
         key=name,
         data={
             "dials": [vars(entry) for entry in entries],
+            "ahead": ahead,
             "answered": _count(st.session_state.get(name, {}).get("turned")),
         },
         on_turned_change=turned,

@@ -433,6 +433,12 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
     return operations ? `${some(layers, "layer")}, ${some(operations, "operation")}` : some(layers, "layer");
   }
 
+  // The chosen row where the search, the filters or the sorting leave it out; a shut block shows that it holds some.
+  function hiddenChoice() {
+    const line = (S.sort || filtering()) && S.lines.find(isChosen);
+    return line && !S.list.includes(line) ? line : null;
+  }
+
   function say() {
     const rows = S.lines.filter((line) => line.role !== "fold").length;
     const words = [];
@@ -447,6 +453,8 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
       const { title } = columns.find(({ key }) => key === S.sort.key);
       words.push(`sorted by ${title}, ${S.sort.down ? "largest" : "smallest"} first: ${exact(S.list.length)} layers and operations, without their blocks`);
     }
+    const hidden = hiddenChoice();
+    if (hidden) words.push(`the chosen row, ${hidden.path || table.name}, is not among them`);
     const sentence = words.join("; ");
     put(told, `${sentence[0].toUpperCase()}${sentence.slice(1)}.`);
     back.hidden = !S.sort && !filtering();
@@ -505,6 +513,7 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
     arrange();
   };
   back.onclick = () => {
+    const hidden = hiddenChoice();
     if (S.sort) S.sort = null;
     else {
       S.kinds.clear();
@@ -513,6 +522,7 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
       tools();
     }
     query.focus(); // the button is about to go
+    if (hidden) reveal(hidden);
     filter();
   };
   failure.onclick = (event) => {

@@ -3,7 +3,12 @@ const QUIET = 600; // ms without another change before a reader of the screen he
 const SAID = 1600; // ms that a button says what it did
 
 export default function ({ data, parentElement: root }) {
-  const box = root.querySelector(".outcome"), find = (what) => box.querySelector(what);
+  const box = root.querySelector(".outcome");
+  document._ahead.receive("outcome", data, (shown) => show(box, shown), box);
+}
+
+function show(box, data) {
+  const find = (what) => box.querySelector(what);
   const S = (box._state ??= { held: null, timer: 0, heard: data.after });
   for (const part of ["before", "after", "axes", "printed", "code"]) put(find(`.${part}`), data[part]);
   draw();

@@ -5,6 +5,7 @@ const STEP = 13; // and of a level
 const TYPING = 300; // ms without a key before a typed value is sent
 const SAME_STEP = 1500; // ms within which the next value of a setting belongs to the same step back
 const PATIENCE = 4000; // ms after which edits that were not answered are sent again
+const SAME_TAP = 700; // ms within which a click belongs to the tap before it
 const BAR = 60; // the navigation at the top, which lies over the page
 const UNKNOWN = new Set(["undo", "redo", "open", "ungroup", "repair"]); // Python alone knows what comes of these
 const GRIP = '<svg viewBox="0 0 8 14"><circle cx="2" cy="2" r="1.1"/><circle cx="6" cy="2" r="1.1"/><circle cx="2" cy="7" r="1.1"/><circle cx="6" cy="7" r="1.1"/><circle cx="2" cy="12" r="1.1"/><circle cx="6" cy="12" r="1.1"/></svg>';
@@ -274,9 +275,24 @@ export default function ({ data, parentElement: root, setStateValue }) {
     else when(ACTS[name]);
   }
 
+  // A drag that ends in speed is a fling to Chromium: the next tap only stops it, and no click comes.  So the lifting
+  // of a finger acts itself, and a click that comes all the same is dropped.
+  tools.onpointerdown = (event) => {
+    S.pressed = event.target.closest("button");
+    S.wasOpen = menu.matches(":popover-open"); // what the lifting shuts is not opened again
+  };
+  tools.onpointerup = (event) => {
+    const button = S.pressed;
+    if (event.pointerType !== "touch" || !button || button.disabled) return;
+    const { left, right, top, bottom } = button.getBoundingClientRect();
+    if (event.clientX < left || event.clientX > right || event.clientY < top || event.clientY > bottom) return;
+    S.tapped = event.timeStamp;
+    setTimeout(() => act(button.dataset.act)); // what a tap beside it shuts has been shut by then
+  };
   tools.onclick = (event) => {
     const button = event.target.closest("button");
-    if (button) act(button.dataset.act);
+    const again = event.detail > 0 && event.timeStamp - (S.tapped ?? -Infinity) < SAME_TAP;
+    if (button && !again) act(button.dataset.act);
   };
 
   // ---------------------------------------------------------------------------- the list
@@ -831,9 +847,16 @@ export default function ({ data, parentElement: root, setStateValue }) {
     return holder;
   }
 
-  // Numbers of groups that can be: they divide the channels that arrive, and those that leave.
+  // Numbers that can be where one must divide another: the channels, or the rows and columns.
   function divisors({ name }, node) {
-    const channels = node.arriving?.length === 3 ? node.arriving[0] : 0;
+    const shape = node.arriving ?? [], channels = shape.length === 3 ? shape[0] : 0, leaves = node.settings?.out_channels;
+    const common = (a, b) => (b ? common(b, a % b) : a);
+    const whole = { heads: channels || shape.at(-1), head_channels: leaves ?? channels, group_width: leaves, size: common(shape[1], shape[2]), window: node.kind === "maxvit_block" && common(...shape.slice(1).map((size) => Math.ceil(size / node.settings.stride))) }[name];
+    if (whole && channels + shape.length > 1) {
+      const now = Math.log(node.settings[name]), far = (number) => Math.abs(Math.log(number) - now);
+      const all = Array.from({ length: whole }, (_, index) => index + 1).filter((number) => whole % number === 0);
+      return all.toSorted((a, b) => far(a) - far(b)).slice(0, 5).toSorted((a, b) => a - b).map(String);
+    }
     if (name !== "groups" || !channels || node.kind === "resnext_bottleneck") return [];
     const leaving = node.settings?.out_channels ?? channels;
     const found = [];
@@ -852,11 +875,13 @@ export default function ({ data, parentElement: root, setStateValue }) {
     if (!before) return followers[""];
     if (followers[before.kind]) return followers[before.kind];
     if (arriving?.length === 1) return followers.row;
+    if (arriving?.length === 2) return followers.token;
     return followers[S.data.kinds[before.kind].family] ?? followers[""];
   }
 
   function openMenu() {
-    if (menu.matches(":popover-open")) {
+    if (S.wasOpen || menu.matches(":popover-open")) {
+      S.wasOpen = false;
       menu.hidePopover();
       return;
     }

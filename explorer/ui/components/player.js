@@ -9,6 +9,7 @@ const COMFORT = 14, PHONE_COMFORT = 17, COARSE_COMFORT = 22; // of one whose num
 const TIGHT = 10, SMALLEST = 9; // whatever the height becomes, and where not even the width suffices
 const PHONE = 480, TALLEST_PHONE = 700; // CSS pixels across, and down: a phone scrolls
 const LEGIBLE = 8; // CSS pixels of letters; a longer number is rounded before it gets smaller
+const FAINTEST = 6.5; // CSS pixels of letters, under which a board's numbers are left to its colours and to pointing
 const TALLEST = 400, SUM = 112; // CSS pixels of planes and sum together, where comfort allows it, and of the sum
 const FULL_CHROME = 130; // CSS pixels of a full screen that are neither
 const GAP = 14, CAPTION = 22; // CSS pixels between planes, and above a board for its name
@@ -78,7 +79,7 @@ class Player {
     this.seen = data.identity;
     this.worked = new Worked(data.animation, data.numbers, same);
     if (!same && data.own) this.worked.read(data.own);
-    Object.assign(this, { hovered: null, met: null, opened: 0, frame: 0, cursor: null });
+    Object.assign(this, { hovered: null, met: null, cell: null, opened: 0, frame: 0, cursor: null });
     for (const part of ["mode", "reduce", "inputs", "kernels", "outputs", "frames"]) this[part] = this.worked[part];
     this.tables ??= { signed: tableOf(data.tables.signed), weights: tableOf(data.tables.weights) };
     this.hues = new Map();
@@ -345,6 +346,7 @@ class Player {
   // Numbers [ink, value, x, y, …], each as large as its cell allows.
   write(context, written, cell) {
     const usual = Math.min(cell * 0.62, this.full ? 48 : 15), room = cell - 3;
+    if (usual < FAINTEST) return;
     let set = 0;
     for (let i = 0; i < written.length; i += 4) {
       const value = written[i + 1];
@@ -489,7 +491,7 @@ class Player {
     this.markChosen(context, "kernels");
     const [name] = (this.mode === "scatter" ? this.inputs : this.outputs)[this.frames[this.shown].at[0]].label.split(", ");
     put(this.find(".kernels .name"), this.kernels.length > 1 ? (this.mode === "scatter" ? `Kernel of ${name}` : name.replace("f", "F")) : "Kernel");
-    put(this.find(".kernels .size"), this.data.words.kernel);
+    put(this.find(".kernels .size"), [this.data.words.kernel, this.pointedAt("kernels")].filter(Boolean).join(", "));
   }
 
   // Outputs up to the shown frame are filled; the others are still blank.
@@ -615,6 +617,14 @@ class Player {
     });
   }
 
+  // Where cells are too small for numbers, the one under the pointer in words.
+  pointedAt(name) {
+    if (this.cell?.board !== name || this.boards[name].cell * 0.62 >= FAINTEST) return "";
+    const [plane, row, column] = this.cell.at, { planes } = this.boards[name], shown = planes[plane], at = row * shown.columns + column;
+    const value = name === "outputs" ? this.results[plane][at] : shown.values[at];
+    return `${this.placeOf([0, ...this.within(name, plane, row, column)], [shown])}: ${value === undefined ? "none yet" : exact(value)}`;
+  }
+
   say(sentence) {
     put(this.find(".note"), sentence);
   }
@@ -634,8 +644,8 @@ class Player {
     const never = unread ? `${unread} of ${this.data.unread.length} cells never read: hatched` : "";
     put(this.find(".title"), this.data.animation.title);
     put(this.find(".cut"), this.data.words.cut);
-    put(this.find(".inputs .size"), [this.data.words.input, never].filter(Boolean).join(", "));
-    put(this.find(".outputs .size"), this.data.words.output);
+    put(this.find(".inputs .size"), [this.data.words.input, never, this.pointedAt("inputs")].filter(Boolean).join(", "));
+    put(this.find(".outputs .size"), [this.data.words.output, this.pointedAt("outputs")].filter(Boolean).join(", "));
     const edits = this.editing ? "arrow keys choose a cell, digits change it" : "arrow keys step, Enter pins, Escape lets go";
     for (const [name, told] of [["Input", edits], ["Kernel", this.editing ? edits : "the weights of the filter that is laid on"], ["Output", "arrow keys step, Enter pins, Escape lets go"]])
       this.find(`.${name.toLowerCase()}s canvas`).setAttribute("aria-label", `${name}: ${told}`);
@@ -876,6 +886,7 @@ class Player {
       this.speed = Number(event.target.value);
     };
     for (const board of ["inputs", "kernels", "outputs"]) this.wireBoard(board);
+    this.root.onpointerdown = () => void (this.escaped = false); // a handler that gives false would keep the focus away
     this.root.onkeydown = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || !this.key(event)) return;
       event.preventDefault();
@@ -909,13 +920,18 @@ class Player {
   wireBoard(board) {
     const canvas = this.find(`.${board} canvas`);
     canvas.onpointermove = (event) => {
-      const cell = this.cellAt(board, event);
+      const cell = this.cellAt(board, event), before = this.cell?.at;
+      this.cell = cell && { board, at: cell };
       this.meet(board, cell);
       if (board !== "kernels") this.hover(cell && this.frameOf(board, cell));
+      if (String(before) !== String(cell) && this.boards[board].cell * 0.62 < FAINTEST) this.draw();
+      canvas.title = this.pointedAt(board); // the caption may be far above
     };
     canvas.onpointerleave = () => {
+      this.cell = null;
       this.meet(board, null);
       this.hover(null);
+      if (this.boards[board].cell * 0.62 < FAINTEST) this.draw();
     };
     canvas.onclick = (event) => {
       const cell = this.cellAt(board, event);
@@ -953,7 +969,11 @@ class Player {
   // What a key does, where it does something: then true.
   key(event) {
     const { target, key } = event;
+    // who has just left a field may still be typing: letters do nothing until another key has been pressed
+    const typing = this.escaped && key.length === 1 && key !== " ";
+    this.escaped = typing;
     if (target === this.find(".field")) return this.fieldKey(event);
+    if (typing) return false;
     if (target.matches("select, .terms")) return false;
     const onBoard = target.matches("canvas"), editsHere = this.editing && onBoard && !target.closest(".outputs");
     const { columns } = (this.mode === "gather" ? this.outputs : this.inputs)[0];
@@ -1012,6 +1032,7 @@ class Player {
     } else {
       this.edit(false);
       this.find(".inputs canvas").focus({ preventScroll: true });
+      this.escaped = true;
     }
     return true;
   }
@@ -1070,5 +1091,6 @@ class Player {
 
 export default function ({ data, parentElement: root, setStateValue }) {
   const bench = root.querySelector(".player");
-  (bench._player ??= new Player(bench)).receive(data, setStateValue);
+  const player = (bench._player ??= new Player(bench));
+  document._ahead.receive(`player ${data.stage}`, data, (shown) => player.receive(shown, setStateValue), bench);
 }

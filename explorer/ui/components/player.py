@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from explorer.figures.signed import encoded_tables
 from explorer.ui.components import register
 
-_mount = register("player", "_paint", "_worked")
+_mount = register("player", "_ahead", "_paint", "_worked")
 _TABLES: Final = encoded_tables()
 
 OWN: Final = re.compile(r"(?:[pwb]-?[\d._-]+(?:~[pwb]-?[\d._-]+)*)?", re.ASCII)
@@ -61,13 +61,32 @@ class Numbers:
         }
 
 
+def content(
+    animation: Mapping[str, Any], words: Words, numbers: Numbers, identity: str, unread: Sequence[bool]
+) -> dict[str, Any]:
+    """What is to be played, ready for JSON.
+
+    Args:
+        animation: `explorer.animation.to_json` of what is to be played.
+        words: sizes, as they are to be written.
+        numbers: the worked ones that the animation was made of.
+        identity: what all of this follows from: while it stays, nothing is read anew.
+        unread: for each cell of a channel, padding apart, slice by slice and row by row, whether nothing reads it;
+            empty where there is none such.
+    """
+    return {
+        "animation": animation,
+        "words": vars(words),
+        "numbers": numbers.to_json(),
+        "stage": numbers.stage,
+        "identity": identity,
+        "unread": list(unread),
+    }
+
+
 def player(
     name: str,
-    animation: Mapping[str, Any],
-    words: Words,
-    numbers: Numbers,
-    identity: str,
-    unread: Sequence[bool],
+    content: Mapping[str, Any],
     at: int | None,
     on_pin: Callable[[int | None], None],
     own: str = "",
@@ -77,12 +96,7 @@ def player(
 
     Args:
         name: key of the instance.
-        animation: `explorer.animation.to_json` of what is to be played.
-        words: sizes, as they are to be written.
-        numbers: the worked ones that the animation was made of.
-        identity: what all of this follows from: while it stays, nothing is read anew.
-        unread: for each cell of a channel, padding apart, slice by slice and row by row, whether nothing reads it;
-            empty where there is none such.
+        content: what is to be played, as `content` makes it.
         at: the step that is pinned; None: it plays.
         on_pin: called with the step that was pinned, or None.
         own: numbers of the visitor's own, as `on_own` was told them: read when the player is new on the page.
@@ -102,17 +116,7 @@ def player(
 
     _mount(
         key=name,
-        data={
-            "animation": animation,
-            "words": vars(words),
-            "numbers": numbers.to_json(),
-            "stage": numbers.stage,
-            "identity": identity,
-            "unread": list(unread),
-            "at": at,
-            "own": own,
-            "tables": _TABLES,
-        },
+        data={**content, "at": at, "own": own, "tables": _TABLES},
         on_at_change=pinned,
         on_own_change=changed,
     )

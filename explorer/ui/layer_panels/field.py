@@ -15,14 +15,16 @@ from explorer.figures.fields import crop_on_photo, field_on_map, field_on_photo
 from explorer.figures.pictures import png
 from explorer.images import Photo, plain
 from explorer.layers import LayerSpec, Sizes
-from explorer.models import DEFAULT_MODEL, NetworkInput, card
+from explorer.models import DEFAULT_MODEL, RANDOM, NetworkInput, card
 from explorer.preprocessing import CropBox
+from explorer.random_weights import SEED
 from explorer.receptive_field import CLASSICS, Row, Step, regions, table
 from explorer.ui import cache, controls, link
 from explorer.ui.components.dials import Dial, dials
 from explorer.ui.kernel_panels.pictures import Figure, figures
 from explorer.ui.layer_panels.stack_code import LONGEST, Read, is_code, read_lines
 from explorer.ui.layer_panels.stacks import (
+    ANY,
     EMPTY,
     MOST,
     NETWORKS,
@@ -42,6 +44,7 @@ SMALLEST, LARGEST = 8, 600
 _OWN: Final = "net.lite0"
 _TYPED, _TROUBLE, _NOTES = "typed stack", "trouble with a stack", "notes on a stack"
 _PASTED, _REFUSED = "pasted stack", "trouble with a pasted stack"
+_SHOWN = "stack that was shown"
 _NO_BREAK: Final = "\u00a0"
 _HANG_ON_STACK: Final = ("depth", "unit")
 _WHOLE: Final = 150
@@ -52,13 +55,20 @@ _WHOLE: Final = 150
 class Stack:
     """What is looked at: its key or text in the link, its layers with their fields, the side of its picture.
 
-    `steps` are those of one path; None for a whole network.
+    `steps` are those of one path; None for a whole network.  `fed` is the network that can be asked what counts of a
+    field, with the picture before it; None where there is none, or where random weights are drawn for the steps.
     """
 
     key: str
     rows: tuple[Row, ...]
     side: int
     steps: tuple[Step, ...] | None
+    fed: NetworkInput | None = None
+
+    @property
+    def untrained(self) -> bool:
+        """Whether its weights are random."""
+        return self.fed is None or self.fed.card.source == "random"
 
 
 def field(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
@@ -72,7 +82,7 @@ def field(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
         _choose(key, spec)
         with st.expander("Your picture", icon=":material/image:"):
             photo = controls.photo()
-    stack = _stack(key)
+    stack = _stack(key, photo)
     if not stack.rows:
         st.info(
             "No layer yet: a unit is a pixel, and sees itself. Start from a known network, type or paste layers, or "
@@ -86,11 +96,11 @@ def field(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
         _pick_layer(stack, depth)
         unit = _unit(row.output)
         _turn(stack, row.output, unit)
-        with_heat = _toggle(bool(stack.steps) or stack.key == _OWN)
+        with_heat = _toggle(stack)
     square, effect = _picture(photo, stack), None
     with place:
         if with_heat:
-            effect = _effect(stack, photo, square, depth, unit)
+            effect = _effect(stack, square, depth, unit)
         _draw(photo, _crop(photo, stack), square, row, unit, effect)
     with words:
         _say(row, unit, stack)
@@ -107,10 +117,17 @@ def field(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
 def _key() -> str:
     """The stack of the link: a key, or a text that can be read; else one sentence, and the usual one."""
     key = link.read("stack", USUAL)
+    if st.session_state.setdefault(_SHOWN, key) != key:
+        # chosen on another page, or in the address: what belonged to the stack before means nothing now
+        link.forget(*(name for name in ("square", *_HANG_ON_STACK) if name not in st.query_params))
+    st.session_state[_SHOWN] = key
     if key in TITLES:
         return key
     try:
-        read_stack(key)
+        if key.startswith(ANY):
+            cache.fields(key.removeprefix(ANY))
+        else:
+            read_stack(key)
     except ExplorerError as error:
         st.warning(plain(f"The link's stack cannot be shown. {error}"), icon=":material/link_off:")
         link.forget("stack", "square", *_HANG_ON_STACK)
@@ -122,18 +139,21 @@ def _side(key: str) -> int:
     """The side of the picture, in pixels."""
     if key in NETWORKS:
         return NETWORKS[key].side
+    if key.startswith(ANY):
+        return cache.fields(key.removeprefix(ANY)).side
     usual = CLASSICS[key].input_shape[0] if key in CLASSICS else SIDE
     return link.read_number("square", usual, SMALLEST, LARGEST)
 
 
 def _take(key: str, side: int | None = None) -> None:
     """Make it the panel's stack; with a side, on a picture as large as before."""
+    st.session_state[_SHOWN] = key
     link.choose("stack", key)
     link.choose("square", "" if side is None else str(side))
     link.forget(*_HANG_ON_STACK)
 
 
-def _stack(key: str) -> Stack:
+def _stack(key: str, photo: Photo) -> Stack:
     """The stack with its fields.
 
     Raises:
@@ -142,7 +162,10 @@ def _stack(key: str) -> Stack:
     side = _side(key)
     if key in NETWORKS:
         with st.spinner("Following every branch of the network …"):
-            return Stack(key, cache.traced(key), side, None)
+            own = NetworkInput(card(DEFAULT_MODEL), photo) if key == _OWN else None
+            return Stack(key, cache.traced(key), side, None, own)
+    if key.startswith(ANY):
+        return Stack(key, cache.fields(key.removeprefix(ANY)).rows, side, None, _untrained(key, photo))
     steps = steps_of(key)
     try:
         return Stack(key, table(steps, (side, side)), side, steps)
@@ -151,15 +174,26 @@ def _stack(key: str) -> Stack:
         raise
 
 
+def _untrained(key: str, photo: Photo) -> NetworkInput | None:
+    """Any network with random weights; None where it cannot be run."""
+    try:
+        return NetworkInput(card(RANDOM + key.removeprefix(ANY)), photo)
+    except ExplorerError:
+        return None
+
+
 def _choose(key: str, spec: LayerSpec) -> None:
     """A classic or a network to start from, a text, and what changes the stack by one layer."""
     start, typed = st.columns(2)
     name = "stack start"
-    st.session_state[name] = key if key in TITLES else None
+    titles = dict(TITLES)
+    if key.startswith(ANY):
+        titles[key] = f"{cache.fields(key.removeprefix(ANY)).title} · whole network"
+    st.session_state[name] = key if key in titles else None
     start.selectbox(
         "Start from",
-        list(TITLES),
-        format_func=TITLES.__getitem__,
+        list(titles),
+        format_func=titles.__getitem__,
         key=name,
         on_change=lambda: _take(st.session_state[name] or EMPTY),
         placeholder="Your own stack",
@@ -167,7 +201,8 @@ def _choose(key: str, spec: LayerSpec) -> None:
         help="One path: the longest chain of layers of a network, to be changed layer by layer. Whole network: all of "
         "its branches are followed; a unit's box is the one around all paths that lead to it.",
     )
-    steps, side = None if key in NETWORKS else steps_of(key), _side(key)
+    steps = None if key in NETWORKS or key.startswith(ANY) else steps_of(key)
+    side = _side(key)
     trouble = st.session_state.pop(_TROUBLE, None)
     if not trouble:
         st.session_state[_TYPED] = "" if not steps else write_stack(steps)
@@ -327,10 +362,12 @@ def _side_dial(side: int) -> None:
     dials("side dial", [Dial("square", "Picture, each side", SMALLEST, LARGEST, 1, side, "px")], turn)
 
 
-def _toggle(weights: bool) -> bool:
+def _toggle(stack: Stack) -> bool:
     """Whether to show what the unit uses, where there are weights to ask."""
-    name = "field heat"
-    st.session_state[name] = weights and bool(link.read_number("uses", 1, 0, 1))
+    name, weights = "field heat", bool(stack.steps) or stack.fed is not None
+    # any network's weights would have to be drawn first, which may take seconds
+    usual = 0 if stack.key.startswith(ANY) else 1
+    st.session_state[name] = weights and bool(link.read_number("uses", usual, 0, 1))
     return st.toggle(
         "Heat: what it uses",
         key=name,
@@ -338,8 +375,8 @@ def _toggle(weights: bool) -> bool:
         disabled=not weights,
         help=None
         if weights
-        else "The gradient needs weights: it is shown for stacks of one path, with random ones, and for "
-        "EfficientNet-Lite0, whose weights are installed.",
+        else "The gradient needs weights: it is shown for stacks of one path and for networks from “Build a net” that "
+        "can be run here, with random ones, and for EfficientNet-Lite0, whose weights are installed.",
     )
 
 
@@ -348,28 +385,29 @@ def _toggle(weights: bool) -> bool:
 
 def _picture(photo: Photo, stack: Stack) -> Photo:
     """The picture that the stack is given."""
-    if stack.key == _OWN:
-        return Photo(photo.name, NetworkInput(card(DEFAULT_MODEL), photo).image(), photo.sample)
+    if stack.fed:
+        return Photo(photo.name, stack.fed.image(), photo.sample)
     return cache.exact_square(photo, stack.side)
 
 
 def _crop(photo: Photo, stack: Stack) -> CropBox:
     """The part of the photo that this picture is made of."""
-    if stack.key == _OWN:
-        return NetworkInput(card(DEFAULT_MODEL), photo).box
+    if stack.fed:
+        return stack.fed.box
     side = min(photo.height, photo.width)
     return CropBox((photo.height - side) // 2, (photo.width - side) // 2, side, side)
 
 
-def _effect(stack: Stack, photo: Photo, square: Photo, depth: int, unit: Pair) -> EffectiveField | None:
+def _effect(stack: Stack, square: Photo, depth: int, unit: Pair) -> EffectiveField | None:
     """What counts of the field, where weights are at hand; else a sentence."""
     row = stack.rows[depth - 1]
     try:
         with st.spinner("Following the gradient …"):
             if stack.steps:
                 return cache.stack_effect(square, stack.steps[:depth], unit)
-            return cache.network_effect(NetworkInput(card(DEFAULT_MODEL), photo), row.name, unit, row.field)
-    except ShapeError as error:
+            assert stack.fed
+            return cache.network_effect(stack.fed, row.name, unit, row.field)
+    except ExplorerError as error:
         st.info(plain(str(error)), icon=":material/info:")
         return None
 
@@ -450,7 +488,7 @@ def _say(row: Row, unit: Pair, stack: Stack) -> None:
 
 
 def _say_effect(effect: EffectiveField, stack: Stack) -> None:
-    weights = "with random weights" if stack.steps else "with the network's own weights"
+    weights = "with random weights" if stack.untrained else "with the network's own weights"
     st.markdown(
         f"**What it uses**, {weights}: the middle half of the box, a quarter of its pixels, has "
         f"**{_percent(effect.core)}** of all gradient; the whole box {_percent(effect.inside)}. "
@@ -461,6 +499,8 @@ def _say_effect(effect: EffectiveField, stack: Stack) -> None:
         "The weights are drawn as He et al. 2015 do (normal, variance 2 / inputs, so that signals neither grow nor "
         "fade from layer to layer), with seed 0. "
     ) * bool(stack.steps)
+    if stack.fed and stack.untrained:
+        drawn = f"The weights are drawn as torch starts each layer, with seed {SEED}. "
     st.caption(
         "The gradient says how much a unit changes with each pixel: this is the effective field, the box the "
         "theoretical one, as far as it lies on the picture. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -17,6 +18,7 @@ from explorer.marking import WORTH, Attempt, form, marked, parse_answer, points
 from explorer.questions import Kind, Question
 from explorer.ui import controls, link
 from explorer.ui.components.copy_link import copy_link
+from explorer.ui.components.kept import kept
 from explorer.ui.layer_panels.sheet import Attempts, mark, score, sheet
 from explorer.ui.show import download
 from explorer.worked_examples import written
@@ -24,7 +26,7 @@ from explorer.worked_examples import written
 COUNT: Final = 10
 LAST_SEED: Final = 9999
 
-_ATTEMPTS, _TROUBLE = "practice answers", "trouble with an answer"
+_ATTEMPTS, _TROUBLE, _KNOWN = "practice answers", "trouble with an answer", "sets whose answers are known"
 
 MEANING: Final[Mapping[Kind, str]] = {
     "shape": "Channels come first, then rows, then columns; torch's order.",
@@ -40,11 +42,12 @@ def practice(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> None:
     st.markdown(
         "**Work it out, then press Enter.** You have two tries at each question: right at once counts 1, on the second "
         f"try {points(WORTH[1])}; then the working is shown. Who opens the same link has the same ten questions; "
-        "answers stay in this session."
+        "your answers are kept by your own browser, and by nobody else."
     )
     level, seed = _set()
     asked = questions(seed, level, COUNT)
     made = _attempts(seed, level)
+    _keep(asked, made, seed, level)
     number = link.read_number("question", 1, 1, COUNT) - 1
     _numbers(asked, made, number)
     with st.container(border=True):
@@ -93,6 +96,48 @@ def _attempts(seed: int, level: int) -> Attempts:
     """What this session has made of a set."""
     every: dict[tuple[int, int], Attempts] = st.session_state.setdefault(_ATTEMPTS, {})
     return every.setdefault((seed, level), {})
+
+
+def _keep(asked: Sequence[Question], made: Attempts, seed: int, level: int) -> None:
+    """Answers survive a reload: the visitor's browser keeps them."""
+    known: set[tuple[int, int]] = st.session_state.setdefault(_KNOWN, set())
+
+    def take(text: str) -> None:
+        known.add((seed, level))
+        if not made:  # what was answered here counts
+            made.update(from_text(text, asked))
+
+    if made:
+        known.add((seed, level))
+    kept("practice kept", f"practice {level} {seed}", as_text(made), (seed, level) in known, take)
+
+
+def as_text(made: Attempts) -> str:
+    """What was made of a set, to be kept; "" for nothing."""
+    told = {
+        number: {"answers": [written(answer) for answer in attempt.answers], "given_up": attempt.given_up}
+        for number, attempt in made.items()
+    }
+    return json.dumps(told) if told else ""
+
+
+def from_text(text: str, asked: Sequence[Question]) -> Attempts:
+    """The same, taken back: what does not fit the questions is left out."""
+    made: Attempts = {}
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return made
+    for number, question in enumerate(asked):
+        kept_one = told.get(str(number)) if isinstance(told, dict) else None
+        if not isinstance(kept_one, dict) or not isinstance(kept_one.get("answers"), list):
+            continue
+        try:
+            answers = tuple(parse_answer(str(answer), question) for answer in kept_one["answers"])
+            made[number] = Attempt(question, answers, kept_one.get("given_up") is True)
+        except ExplorerError:
+            continue
+    return made
 
 
 def _numbers(asked: Sequence[Question], made: Attempts, number: int) -> None:
@@ -238,7 +283,7 @@ def _address(seed: int, level: int) -> str:
 
 
 def _again(made: Attempts) -> None:
-    made.clear()
+    made.clear()  # the set stays known: the browser forgets it too
     for name in [name for name in st.session_state if str(name).startswith("answer ")]:
         del st.session_state[name]
     link.forget("question")

@@ -21,6 +21,7 @@ from explorer.errors import LayerError, ShapeError
 from explorer.field_tracing import from_module
 from explorer.figures.pictures import square_thumbnail
 from explorer.models import DEFAULT_MODEL, card
+from explorer.profiling import LayerProfile, NetworkProfile
 from explorer.receptive_field import (
     CLASSICS,
     ReceptiveField,
@@ -175,6 +176,22 @@ NETWORKS: Final[Mapping[str, Traced]] = MappingProxyType(
 )
 """Networks by their key in the link."""
 
+ANY: Final = "net~"
+"""With this begin texts of networks that are in no list: behind it they are written as `untrained.write_key` does."""
+
+LARGEST_SIDE: Final = 1024
+"""Of the picture of such a network, in pixels: it is drawn pixel by pixel."""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The fields of any network: its title, the side of its picture, and the layers at which they change."""
+
+    title: str
+    side: int
+    rows: tuple[Row, ...]
+
+
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {key: f"{classic.title} · one path" for key, classic in CLASSICS.items()}
     | {key: f"{network.title} · whole network" for key, network in NETWORKS.items()}
@@ -209,6 +226,44 @@ def traced_rows(key: str) -> tuple[Row, ...]:
         if not rows or (rows[-1].field, rows[-1].output) != (field, (height, width)):
             rows.append(Row(visit.name, (height, width), field, ""))
     return tuple(rows)
+
+
+def fields_of(title: str, found: NetworkProfile) -> Fields:
+    """The layers of any network at which the field changes, from its table: in the order in which they end.
+
+    Where the network fails they end with it; layers behind which units have no place any more are left out.
+
+    Raises:
+        ShapeError: its picture is no square, or too large to be drawn.
+        LayerError: no layer of it has units with a place.
+    """
+    side, across = found.input_shape[-2:]
+    if side != across or side > LARGEST_SIDE:
+        raise ShapeError(
+            f"{title} is given {side:,} × {across:,} pixels; squares of at most {LARGEST_SIDE:,} are drawn here."
+        )
+    last = {row.path: at for at, row in enumerate(found.rows)}
+    ends: list[tuple[int, int, LayerProfile]] = []
+    for at, row in enumerate(found.rows):
+        # an operation has no name to be found by: what it gives is what the block around it gives
+        if row.path and row.role != "operation" and last[row.path] == at:
+            after = next(
+                (end for end in range(at + 1, len(found.rows)) if found.rows[end].depth <= row.depth),
+                len(found.rows),
+            )
+            ends.append((after, -row.depth, row))
+    rows: list[Row] = []
+    for _, _, row in sorted(ends, key=lambda end: end[:2]):
+        if len(row.outputs) != 1 or len(row.outputs[0]) != 3 or not isinstance(row.field, ReceptiveField):
+            continue
+        channels, height, width = row.outputs[0]
+        # ConvNeXt normalises with channels last
+        size = (channels, height) if channels == height != width else (height, width)
+        if not rows or (rows[-1].field, rows[-1].output) != (row.field, size):
+            rows.append(Row(row.path, size, row.field, ""))
+    if not rows:
+        raise LayerError(f"No layer of {title} has units with a place in the picture.")
+    return Fields(title, side, tuple(rows))
 
 
 def _bare(builder: str) -> nn.Module:

@@ -1,0 +1,329 @@
+"""Where a unit answers most: over all pictures of a tray, as patches of photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import streamlit as st
+import torch
+
+from explorer.background import Background
+from explorer.convolution import Pair
+from explorer.errors import Cancelled, ExplorerError, ImageError
+from explorer.images import MAX_BYTES, SAMPLES, Photo, decode_photo, plain, sample_photo
+from explorer.models import NetworkInput
+from explorer.receptive_field import Box, ReceptiveField
+from explorer.tray import MOST, SHORT_SIDE, Spot, for_tray, search, strongest
+from explorer.ui import cache, controls, link, unit_controls
+from explorer.ui.components.tiles import Tile, tiles
+from explorer.ui.feature_controls import Subject
+from explorer.unit_facts import Peaks, peaks_of
+
+SHOWN: Final = 18
+"""Patches at once."""
+KEPT_LAYERS: Final = 2
+"""Layers whose places are kept for a session: 50 pictures and 2,048 maps take 5 MB each."""
+_TRAY = "tray of pictures"
+_Key = tuple[str, str, bool]
+"""Network, layer, whether the whole picture is fed."""
+_Task = tuple[_Key, frozenset[str]]
+"""What is searched, and the digests of the pictures that it is searched in."""
+_NOTHING: Final[_Task] = ("", "", False), frozenset()
+
+
+@dataclass
+class _Tray:
+    """A session's tray.
+
+    Attributes:
+        photos: by their digests, 20 MB at most; samples, which all sessions share, are not counted.
+        found: strongest places by network, layer and part that is fed; within, by picture.
+        job: the search that is under way, and for what.
+        stopped: what is not searched again by itself.
+        trouble: why files were not taken.
+        turn: of the uploader, which is made anew for each lot.
+        own: digest of the page's picture, and that picture as the tray would keep it.
+    """
+
+    photos: dict[str, Photo] = field(default_factory=dict)
+    found: dict[_Key, dict[str, Peaks]] = field(default_factory=dict)
+    job: Background[Mapping[str, Peaks]] | None = None
+    job_of: _Task = _NOTHING
+    stopped: _Task = _NOTHING
+    trouble: tuple[str, ...] = ()
+    turn: int = 0
+    own: tuple[str, Photo | None] = ("", None)
+
+
+def _tray() -> _Tray:
+    """This session's tray: it begins with the samples."""
+    if _TRAY not in st.session_state:
+        st.session_state[_TRAY] = _Tray({photo.digest: photo for photo in map(sample_photo, SAMPLES)})
+    tray: _Tray = st.session_state[_TRAY]
+    return tray
+
+
+def patches(subject: Subject, cell: Pair | None) -> None:
+    """The strongest places of the unit in all pictures, and the tray."""
+    if subject.layer.layout == "heads":
+        st.info(
+            "Heads are compared by their maps: there is no value to rank pictures by.", icon=":material/info:"
+        )
+        return
+    tray = _tray()
+    inputs = {digest: _before(subject, photo) for digest, photo in tray.photos.items()}
+    page = subject.fed.photo
+    if _own(tray, page).digest not in inputs:
+        inputs[page.digest] = subject.fed
+    known = tray.found.setdefault(_key(subject), {})
+    while len(tray.found) > KEPT_LAYERS:
+        tray.found.pop(next(iter(tray.found)))
+    for digest in set(known) - set(inputs):
+        del known[digest]
+    known[page.digest] = peaks_of(torch.from_numpy(subject.maps.values.copy()))
+    _search(subject, tray, inputs, known)
+    _show(subject, {digest: known[digest] for digest in inputs if digest in known}, inputs)
+    _edit(subject, tray)
+
+
+def _own(tray: _Tray, page: Photo) -> Photo:
+    """The page's picture as the tray would keep it; samples stay as they are, since all sessions share them."""
+    if tray.own[0] != page.digest:
+        tray.own = page.digest, page if page.sample else for_tray(page)
+    return tray.own[1] or page
+
+
+def _key(subject: Subject) -> _Key:
+    return subject.fed.card.key, subject.layer.key, subject.fed.whole
+
+
+def _before(subject: Subject, photo: Photo) -> NetworkInput:
+    """A picture of the tray before the page's network, fed as the page's own is."""
+    return NetworkInput(subject.fed.card, photo, subject.fed.whole)
+
+
+# ------------------------------------------------------------------------------------------- the search
+
+
+def _search(
+    subject: Subject, tray: _Tray, inputs: Mapping[str, NetworkInput], known: dict[str, Peaks]
+) -> None:
+    """Forwards of the pictures that are new to this layer, at the desk; shown while they are on their way."""
+    key = _key(subject)
+    if tray.job and tray.job_of[0] != key:
+        _stop(tray)
+    if tray.job and (not tray.job.running or not _new(inputs, known) <= tray.job_of[1]):
+        _take(tray, known)
+    missing = _new(inputs, known)
+    if not missing:
+        return
+    if tray.stopped[0] == key and missing <= tray.stopped[1]:
+        st.button(
+            f"Search {len(missing)} more picture{'s' if len(missing) > 1 else ''}",
+            icon=":material/search:",
+            key="search tray",
+            on_click=lambda: setattr(tray, "stopped", _NOTHING),
+        )
+        return
+    if tray.job is None:
+        new = [fed for digest, fed in inputs.items() if digest in missing]
+        tray.job = Background(search(subject.probe, subject.layer.key, new), cache.seat().owner, "search")
+        tray.job_of = key, missing
+        tray.job.wait(0.3)  # a small net is through with the samples at once
+    if tray.job.running:
+        _progress(tray)
+    else:
+        _take(tray, known)
+
+
+def _new(inputs: Mapping[str, NetworkInput], known: Mapping[str, Peaks]) -> frozenset[str]:
+    return frozenset(inputs) - frozenset(known)
+
+
+def _take(tray: _Tray, known: dict[str, Peaks]) -> None:
+    """Keep what a search has found so far; one that broke off is not begun again by itself."""
+    job, tray.job = tray.job, None
+    if job is None:
+        return
+    job.cancel()
+    known.update(job.latest or {})
+    if job.error:
+        tray.stopped = tray.job_of
+        if not isinstance(job.error, Cancelled):
+            st.warning(plain(str(job.error)), icon=":material/info:")
+
+
+def _stop(tray: _Tray) -> None:
+    job, tray.job = tray.job, None
+    if job:
+        job.cancel()
+
+
+@st.fragment(run_every=0.4)
+def _progress(tray: _Tray) -> None:
+    job, of = tray.job, len(tray.job_of[1])
+    if job is None or not job.running:
+        st.rerun(scope="app")
+        return
+    st.progress(job.steps / of, text=f"Looking through the tray: {job.steps} of {of} pictures")
+    if st.button("Cancel", icon=":material/close:", key="cancel tray"):
+        job.cancel()
+        job.wait(5)
+        st.rerun(scope="app")
+
+
+# ------------------------------------------------------------------------------------------- what is shown
+
+
+def _show(subject: Subject, found: Mapping[str, Peaks], inputs: Mapping[str, NetworkInput]) -> None:
+    spots = strongest(found, subject.unit, SHOWN)
+    count = f"{len(found)} picture{'s' if len(found) != 1 else ''}"
+    if not spots:
+        st.markdown(f"**Nowhere**: this unit is above zero in none of {count}.")
+        return
+    st.markdown(f"**Strongest in {count}**: what the cell sees of each. Pick one to look at its picture.")
+    entries = [
+        Tile(
+            f"{spot.digest}:{spot.cell[0]}-{spot.cell[1]}",
+            f"{spot.value:.4g}",
+            cache.patch(inputs[spot.digest], _box(subject, spot)),
+            plain_name(inputs[spot.digest].photo),
+        )
+        for spot in spots
+    ]
+    tiles(
+        "unit patches",
+        "Strongest places",
+        entries,
+        "",
+        lambda key: _open(subject, inputs, key),
+        size=92,
+    )
+
+
+def plain_name(photo: Photo) -> str:
+    """A picture's name for a tile: short."""
+    return photo.name if len(photo.name) <= 22 else f"{photo.name[:12]}…{photo.name[-9:]}"
+
+
+def _box(subject: Subject, spot: Spot) -> Box:
+    """What a cell sees of the picture; all of it where nothing narrower is known."""
+    crop = subject.fed.preprocessing.crop
+    whole = ((0, crop - 1), (0, crop - 1))
+    field = unit_controls.field(subject)
+    if not isinstance(field, ReceptiveField):
+        return whole
+    return field.clipped(spot.cell, (crop, crop)) or whole
+
+
+def _open(subject: Subject, inputs: Mapping[str, NetworkInput], key: str) -> None:
+    """Make a patch's picture the page's, and pin its cell."""
+    digest, _, place = key.partition(":")
+    if digest not in inputs:
+        return
+    row, _, column = place.partition("-")
+    unit_controls.take_pin((int(row), int(column)))
+    if digest != subject.fed.photo.digest:
+        take_photo(inputs[digest].photo)
+
+
+def take_photo(photo: Photo) -> None:
+    """Make a picture of the tray the page's: a sample as it is, another as the tray keeps it."""
+    pick = link.chooser("picture", "class", "versus")
+    if photo.sample:
+        pick(photo.sample)
+    else:
+        st.session_state["own photo"] = photo
+        pick(controls.OWN)
+    unit_controls.lead_elsewhere()
+
+
+# ------------------------------------------------------------------------------------------- the tray
+
+
+def _edit(subject: Subject, tray: _Tray) -> None:
+    """What lies on the tray, and what can be put there."""
+    # the same words always: under others the browser would take it for a new one and close it
+    with st.expander("The tray of pictures", icon=":material/photo_library:"):
+        st.caption(
+            f"{len(tray.photos)} of {MOST} pictures. They stay in this session, with at most {SHORT_SIDE} pixels on "
+            "the short side; the page's own picture is searched too."
+        )
+        name = f"tray upload {tray.turn}"
+        st.file_uploader(
+            "Add pictures",
+            key=name,
+            accept_multiple_files=True,
+            on_change=lambda: _take_uploads(tray, name),
+            max_upload_size=MAX_BYTES // 10**6,
+        )
+        for sentence in tray.trouble:
+            st.error(plain(sentence), icon=":material/image_not_supported:")
+        page = _own(tray, subject.fed.photo)
+        with st.container(horizontal=True, gap="small"):
+            if page.digest not in tray.photos:
+                st.button("Add the page's picture", key="tray own", on_click=lambda: _put(tray, [page]))
+            left = [key for key in SAMPLES if sample_photo(key).digest not in tray.photos]
+            if left:
+                st.button(
+                    "Add the samples",
+                    key="tray samples",
+                    on_click=lambda: _put(tray, [sample_photo(key) for key in left]),
+                )
+            if tray.photos:
+                st.button("Empty it", key="tray empty", on_click=lambda: _remove(tray, list(tray.photos)))
+        if tray.photos:
+            tiles(
+                "tray tiles",
+                "On the tray: pick one to take it off",
+                [
+                    Tile(digest, plain_name(photo), cache.tile_image(photo))
+                    for digest, photo in tray.photos.items()
+                ],
+                "",
+                lambda digest: _remove(tray, [digest]),
+                title="Pick a picture to take it off",
+                size=54,
+            )
+
+
+def _take_uploads(tray: _Tray, name: str) -> None:
+    """Read what was dropped; each file that is no picture gets a sentence."""
+    uploads = st.session_state[name] or []
+    tray.turn += 1
+    photos: list[Photo] = []
+    trouble: list[str] = []
+    room = MOST - len(tray.photos)
+    for upload in uploads:
+        if len(photos) == room:
+            trouble.append(
+                f"The tray holds {MOST} pictures: {len(uploads) - room} of {len(uploads)} were left out."
+            )
+            break
+        try:
+            photos.append(for_tray(decode_photo(upload.getvalue(), upload.name)))
+        except ExplorerError as error:
+            trouble.append(str(error))
+    _put(tray, photos)
+    tray.trouble = tuple(trouble[:5])
+
+
+def _put(tray: _Tray, photos: list[Photo]) -> None:
+    tray.trouble = ()
+    for photo in photos:
+        if photo.digest in tray.photos:
+            continue
+        if len(tray.photos) >= MOST:
+            tray.trouble = (str(ImageError(f"The tray holds {MOST} pictures: take one off first.")),)
+            break
+        tray.photos[photo.digest] = photo
+
+
+def _remove(tray: _Tray, digests: list[str]) -> None:
+    tray.trouble = ()
+    for digest in digests:
+        tray.photos.pop(digest, None)
+        for found in tray.found.values():
+            found.pop(digest, None)

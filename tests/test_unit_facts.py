@@ -1,0 +1,198 @@
+"""One map in numbers, where it answers, what its cells see: held to numpy, to plain loops, to gradients."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision import models as zoo
+
+from explorer.activations import FeatureMaps, Layer, Probe
+from explorer.errors import LayerError
+from explorer.figures.signed import signed_picture
+from explorer.figures.unit_charts import bins_of, map_histogram
+from explorer.images import Photo, sample_photo
+from explorer.journey import seen
+from explorer.models import DEFAULT_MODEL, NetworkInput, card
+from explorer.network_wiring import Wiring
+from explorer.profiling import profile
+from explorer.receptive_field import ReceptiveField
+from explorer.recording import Recorder
+from explorer.tray import LONG_SIDE, SHORT_SIDE, for_tray, search, strongest
+from explorer.unit_facts import peaks_of, unit_facts
+from tests.test_field_tracing import open_to_gradients
+from tests.zoo import embedded
+
+
+def maps_of(values: object) -> FeatureMaps:
+    array = np.array(values, np.float32)
+    return FeatureMaps(Layer("relu", 1, 1, "ReLU", len(array), array.shape[1:], "maps"), array)
+
+
+# --------------------------------------------------------------------------- what a cell sees
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("embedded", ("conv_stem", "blocks.1.0.bn2", "blocks.2.1.conv_dw", "blocks.3.0")),
+        ("resnet18", ("relu", "layer1.1.conv1", "layer2.0.relu", "layer2.0.relu~2", "layer2.1")),
+        ("densenet121", ("features.denseblock1", "features.transition1", "features.denseblock2.denselayer3")),
+        ("squeezenet1_1", ("features.3", "features.6.expand3x3", "features.10")),
+    ],
+)
+def test_the_frame_around_what_a_cell_sees_is_where_its_gradient_is(
+    name: str, layers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+):
+    """In the middle and at the edges, with weights that let every path count."""
+    network: nn.Module = embedded() if name == "embedded" else zoo.get_model(name)
+    table = profile(network, (3, 224, 224))
+    probe = Probe(Recorder(open_to_gradients(network, monkeypatch)))
+    x = torch.ones(1, 3, 224, 224, dtype=torch.float64)
+    wiring, rng = Wiring(probe), random.Random(name)
+    for key in layers:
+        layer = probe.layer(key)
+        unit = rng.randrange(layer.channels)
+        field = seen(table, probe.layer(wiring.origin(key, unit)))
+        assert isinstance(field, ReceptiveField)
+        assert not field.everything
+        rows, columns = layer.grid
+        for cell in ((rows // 2, columns // 3), (0, 0), (rows - 1, columns - 1)):
+            slopes = probe.pixel_gradient(x, key, unit, cell).abs().amax(0)
+            down, across = slopes.nonzero(as_tuple=True)
+            extent = ((int(down.min()), int(down.max())), (int(across.min()), int(across.max())))
+            box = field.clipped(cell, (224, 224))
+            if name == "squeezenet1_1" and cell[0] == rows - 1 and box:
+                # its first stride leaves row and column 223 unread, which the field alone cannot know
+                box = (box[0][0], min(box[0][1], 222)), (box[1][0], min(box[1][1], 222))
+            assert box == extent, (key, unit, cell)
+
+
+def test_maps_side_by_side_have_fields_of_their_own():
+    """A Fire module's first units come from 1 × 1 filters, its last from 3 × 3; so do its activations'."""
+    network = zoo.get_model("squeezenet1_1")
+    probe = Probe(Recorder(network))
+    wiring, table = Wiring(probe), profile(network, (3, 224, 224))
+    assert wiring.origin("features.3", 0) == "features.3.expand1x1_activation"
+    assert wiring.origin("features.3", 127) == "features.3.expand3x3_activation"
+    narrow, wide = (seen(table, probe.layer(wiring.origin("features.3", unit))) for unit in (0, 127))
+    assert isinstance(narrow, ReceptiveField)
+    assert isinstance(wide, ReceptiveField)
+    assert (narrow.size, wide.size) == ((7, 7), (15, 15))
+    assert wiring.origin("features.6.expand3x3", 5) == "features.6.expand3x3"
+
+
+# --------------------------------------------------------------------------- statistics
+
+
+def test_the_numbers_of_a_map_are_numpys():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(7, 5, 6)).astype(np.float32)
+    values[2, :2] = 0
+    found = unit_facts(maps_of(values), 2)
+    cells = [float(value) for value in values[2].ravel()]
+    assert found.mean == pytest.approx(sum(cells) / 30, abs=1e-7)
+    assert found.deviation == pytest.approx((sum((c - sum(cells) / 30) ** 2 for c in cells) / 30) ** 0.5)
+    assert (found.minimum, found.maximum) == (min(cells), max(cells))
+    assert (found.zeros, found.cells, found.maps) == (12, 30, 7)
+    assert found.negative == sum(cell < 0 for cell in cells)
+    by_mean = sorted(range(7), key=lambda n: -values[n].astype(np.float64).mean())
+    by_max = sorted(range(7), key=lambda n: -values[n].max())
+    assert (found.mean_rank, found.maximum_rank) == (1 + by_mean.index(2), 1 + by_max.index(2))
+
+
+def test_equal_maps_share_a_rank():
+    found = unit_facts(maps_of(np.zeros((3, 2, 2))), 2)
+    assert (found.mean_rank, found.maximum_rank) == (1, 1)
+    with pytest.raises(LayerError, match="no unit 3: they go from 0 to 2"):
+        unit_facts(maps_of(np.zeros((3, 2, 2))), 3)
+
+
+@pytest.mark.parametrize("values", [[0, 0, 0, 5], [-3, 0, 0, 1], [2, 2, 2], [1e-30, 3e-30], [-1, -2, -7]])
+def test_a_histogram_holds_every_cell_once_and_zeros_in_one_bar(values: list[float]):
+    array = np.array([values], np.float32)
+    counts, edges = bins_of(array)
+    assert counts.sum() == array.size
+    assert edges[0] <= array.min() <= array.max() <= edges[-1]
+    if 0 in values:
+        bar = int(np.searchsorted(edges, 0)) - 1
+        assert counts[bar] == values.count(0)
+        assert edges[bar] == pytest.approx(-edges[bar + 1])
+
+
+def test_bars_have_the_colours_of_their_cells():
+    values = np.array([[-2.0, 0.0, 0.0, 2.0]], np.float32)
+    bars = map_histogram(values, 2.0, dark=False).data[0]
+    for x, colour in zip(bars.x, bars.marker.color, strict=True):
+        red, green, blue = signed_picture(np.array([[x]]), 2.0)[0, 0].tolist()
+        assert colour == f"rgb({red},{green},{blue})"
+    assert sum(bars.y) == 4
+
+
+# --------------------------------------------------------------------------- where it answers
+
+
+def plain_peaks(plane: np.ndarray) -> list[tuple[float, tuple[int, int]]]:
+    """Cells above zero that no neighbour exceeds, by a loop; where values differ."""
+    rows, columns = plane.shape
+    found = []
+    for row in range(rows):
+        for column in range(columns):
+            around = plane[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+            if plane[row, column] > 0 and plane[row, column] == around.max():
+                found.append((float(plane[row, column]), (row, column)))
+    return sorted(found, reverse=True)[:4]
+
+
+def test_peaks_are_those_that_a_loop_finds():
+    maps = torch.randn(6, 9, 7, generator=torch.Generator().manual_seed(0))
+    found = peaks_of(maps)
+    for unit in range(6):
+        assert found.of(unit) == plain_peaks(maps[unit].numpy())
+
+
+def test_a_plateau_is_one_place_and_silence_none():
+    flat = torch.zeros(2, 4, 4)
+    flat[0, 1:3, 1:3] = 2.0
+    found = peaks_of(flat)
+    assert found.of(0) == [(2.0, (1, 1))]
+    assert found.of(1) == []
+    assert peaks_of(torch.tensor([[[3.0]], [[-3.0]]])).of(0) == [(3.0, (0, 0))]
+
+
+def test_the_strongest_of_a_tray_are_those_of_plain_forwards():
+    probe = Probe(Recorder(embedded()))
+    photos = [for_tray(sample_photo(key)) for key in ("cat", "coffee", "coins")]
+    inputs = [NetworkInput(card(DEFAULT_MODEL), photo) for photo in photos]
+    steps = list(search(probe, "blocks.1.0", inputs))
+    assert [len(step) for step in steps] == [1, 2, 3]
+    spots = strongest(steps[-1], 5, 6)
+    assert [spot.value for spot in spots] == sorted((spot.value for spot in spots), reverse=True)
+    kept: list[torch.Tensor] = []
+    network = embedded()
+    network.get_submodule("blocks.1.0").register_forward_hook(lambda *call: kept.append(call[2]))
+    with torch.no_grad():
+        for fed in inputs:
+            network(fed.tensor())
+    best = max(range(3), key=lambda n: float(kept[n][0, 5].max()))
+    assert spots[0].digest == photos[best].digest
+    assert spots[0].value == pytest.approx(float(kept[best][0, 5].max()), rel=1e-5)
+    for spot in spots:
+        which = next(n for n, photo in enumerate(photos) if photo.digest == spot.digest)
+        assert float(kept[which][0, 5][spot.cell]) == pytest.approx(spot.value, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [(3000, 40), (40, 3000), (300, 300), (2048, 1500), (256, 512), (9, 7)])
+def test_pictures_on_the_tray_are_small(size: tuple[int, int]):
+    photo = Photo("noise", np.random.default_rng(0).integers(0, 255, (*size, 3)).astype(np.uint8))
+    kept = for_tray(photo)
+    assert min(kept.height, kept.width) <= SHORT_SIDE
+    assert max(kept.height, kept.width) <= LONG_SIDE
+    assert kept.pixels.nbytes <= 3 * SHORT_SIDE * LONG_SIDE
+    if max(size) <= LONG_SIDE and min(size) <= SHORT_SIDE:
+        assert kept is photo
+    else:
+        assert kept.height / kept.width == pytest.approx(size[0] / size[1], rel=0.12)
