@@ -90,8 +90,8 @@ def typical(maps: NDArray[np.float32]) -> int:
 
     Where nothing can be compared (one cell, constant maps) it is the strongest.
 
-    >>> typical(np.array([[[1, 0], [0, 0]], [[0, 2], [2, 0]], [[0, 3], [2.5, 1]]], np.float32))
-    2
+    >>> typical(np.array([[[1, 0], [0, 0]], [[0, 0], [0, 9]], [[0, 0], [1, 9]]], np.float32))
+    1
     """
     flat = maps.reshape(len(maps), -1).astype(np.float64)
     flat -= flat.mean(1, keepdims=True)

@@ -129,8 +129,12 @@ def _tokens_to_maps(tensor: Tensor) -> Tensor:
 
 
 def blank(network: nn.Module, size: int) -> Tensor:
-    """A picture of zeros (1, channels, size, size), of the network's type and on its device."""
-    channels = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
+    """A picture of zeros (1, channels, size, size), of the network's type and on its device.
+
+    As many channels as the network's own `input_channels` says, else as its first convolution reads, else 3.
+    """
+    first = next((m.in_channels for m in network.modules() if isinstance(m, nn.Conv2d)), 3)
+    channels = vars(network).get("input_channels", first)
     parameter = next(network.parameters(), torch.empty(0))
     return torch.zeros(1, channels, size, size, device=parameter.device, dtype=parameter.dtype)
 

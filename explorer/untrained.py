@@ -38,7 +38,6 @@ from explorer.preprocessing import Preprocessing
 from explorer.profiling import NetworkProfile, profile
 from explorer.quantities import si
 from explorer.random_weights import MAPS, WEIGHTS, WORK, drawn, of_code
-from explorer.stages import blank
 from explorer.timing import constant_bytes, refusal
 from explorer.untrained_code import architecture_code, classic_code, code_of_parts, own_code
 
@@ -115,7 +114,6 @@ def build(key: str) -> nn.Module:
     known = _known(key)
     network = known.make().eval().requires_grad_(False)
     vars(network)["input_channels"] = known.card.preprocessing.channels
-    _check_pictures(network, known.card.preprocessing.channels, known.card.name)
     return network
 
 
@@ -255,25 +253,6 @@ def _checked(title: str, module: nn.Module, shape: Picture) -> tuple[NetworkProf
     if why:
         raise ModelError(why)
     return table, outputs
-
-
-def _check_pictures(network: nn.Module, channels: int, title: str) -> None:
-    """Whoever runs a network on a blank picture takes its first convolution's channels.
-
-    Raises:
-        LayerError: that is not the one that reads pictures, or there is none and pictures are grey.
-    """
-    known = blank(network, 1).shape[1]
-    if known != channels:
-        read = f"its first convolution reads {known}" if _convolves(network) else "no convolution says so"
-        raise LayerError(
-            f"{title} is given pictures of {channels} channel{'s' * (channels > 1)}, but {read}: make the one that "
-            "reads pictures first."
-        )
-
-
-def _convolves(network: nn.Module) -> bool:
-    return any(isinstance(part, nn.Conv2d) for part in network.modules())
 
 
 # Architectures of the catalogue ----------------------------------------------------------------------

@@ -110,6 +110,16 @@ def test_random_texts_come_back_and_agree_with_torch():
             assert table(steps, (64, 64))[-1].output == expected
 
 
+def test_a_kernel_alone_is_a_convolution_as_it_is_said_aloud():
+    steps = read_stack("3x3, 5×5s2")
+    assert [(step.kind, step.kernel_size, step.stride) for step in steps] == [
+        ("conv", (3, 3), (1, 1)),
+        ("conv", (5, 5), (2, 2)),
+    ]
+    with pytest.raises(LayerError, match="“3” is not a layer"):
+        read_stack("3x3, 3")
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:20])
 def test_nonsense_is_refused_in_one_short_sentence(text: str):
     with pytest.raises((LayerError, ShapeError)) as refused:

@@ -314,6 +314,28 @@ def test_shapes_beside_the_parts_are_those_of_torch(key: str):
     assert json.loads(json.dumps(listing(work(spec))))
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["vit_b_16", "swin_t", "maxvit_t", "regnet_y_400mf", "shufflenet_v2_x0_5", "googlenet", "lenet5-1998"],
+)
+def test_networks_of_newer_parts_are_listed_with_what_is_inside_their_blocks(key: str):
+    spec = CLASSICS[key].spec
+    assert spec
+    shown = json.loads(json.dumps(listing(work(spec))))
+    assert shown["trouble"] is None
+    assert shown["network"]["leaving"] == [10 if key == "lenet5-1998" else 1000]
+    if key == "vit_b_16":
+        first, second = shown["insides"][0]
+        _, attention, _ = first["inside"][1]["inside"]
+        assert (attention["kind"], attention["arriving"], attention["leaving"]) == (
+            "attention",
+            [197, 768],
+            [197, 768],
+        )
+        widths = [node["leaving"] for node in second["inside"][1]["inside"]]
+        assert widths == [[197, 768], [197, 3072], [197, 3072], [197, 3072], [197, 768], [197, 768]]
+
+
 def test_layers_inside_of_a_block_are_shown_with_their_shapes():
     spec = NetworkSpec(
         "Net", (64, 16, 16), (part("residual_bottleneck", width=32, out_channels=128, stride=2),)

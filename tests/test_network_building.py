@@ -177,6 +177,28 @@ class TestShapes:
             ),
             ((part("branches", part("relu"), part("flatten")),), "Maps and rows of numbers meet"),
             ((part("branches"),), "has no branch"),
+            ((part("tokens"), part("attention", heads=2)), "channels (3) must be divisible by `heads` (2)"),
+            ((part("swin_block", heads=2),), "channels (3) must be divisible by `heads` (2)"),
+            ((part("encoder_block"),), "reads tokens, but a map of 3 × 32 × 32 arrives"),
+            ((part("tokens"), part("conv")), "reads a map, but 1,024 tokens of 3 numbers arrive"),
+            (
+                (part("partition_attention", head_channels=1),),
+                "Windows of 7 × 7 must divide the map, which has 32 × 32 pixels",
+            ),
+            (
+                (
+                    part("max_pool", stride=(2, 1)),
+                    part("partition_attention", head_channels=1, size=1, across="grid"),
+                ),
+                "A grid needs as many rows as columns, not 16 × 31",
+            ),
+            (
+                (part("regnet", out_channels=20),),
+                "output channels (20) must be divisible by `group_width` (16)",
+            ),
+            ((part("shuffle_unit", out_channels=4),), "3 arrive, so 3 leave, not 4"),
+            ((part("half"),), "3 channels have no half"),
+            ((part("lenet_c3"),), "table is for 6 maps, but 3 arrive"),
             (
                 (
                     part(

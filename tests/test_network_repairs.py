@@ -52,6 +52,13 @@ class TestOffers:
             (net(part("upsample", scale_factor=64), shape=(3, 4000, 4000)), "Times 6 instead of 64"),
             (net(part("branches", part("sequence"), part("relu", inplace=True))), "Not in place"),
             (net(part("branches")), "Remove “branches1”"),
+            (net(part("encoder_block", heads=1)), "Make tokens of the map before it"),
+            (net(part("tokens"), part("attention", heads=2)), "Heads 3 instead of 2"),
+            (net(part("swin_block", heads=5), shape=(96, 8, 8)), "Heads 6 instead of 5"),
+            (net(part("tokens"), part("conv")), "Remove “Tokens” before it"),
+            (net(part("partition_attention"), shape=(64, 16, 16)), "Pixels a side 8 instead of 7"),
+            (net(part("shuffle_unit", out_channels=24), shape=(16, 8, 8)), "Make output channels 16"),
+            (net(part("regnet", out_channels=40), shape=(16, 8, 8)), "Channels a group 20 instead of 16"),
             (net(part("instance_norm"), shape=(3, 1, 1)), "An input of 2 × 2 pixels"),
         ],
     )

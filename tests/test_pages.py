@@ -221,16 +221,15 @@ def test_a_random_network_that_cannot_be_had_is_refused_in_a_sentence(key: str, 
 
 
 def test_a_random_network_that_cannot_be_recorded_leaves_the_one_that_was_had():
-    """Its first convolution is not the one that reads pictures: known only once it is built."""
+    """It has tokens and no map: known only once it has run."""
     code = (
-        "class Net(nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.late = nn.Conv2d(8, 4, 3)\n"
-        "    self.early = nn.Conv2d(3, 8, 3)\n"
-        "  def forward(self, x):\n    return self.late(self.early(x)).mean((2, 3))\n"
+        "class Net(nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.embed = nn.Linear(49, 8)\n"
+        "  def forward(self, x):\n    return self.embed(x.reshape(-1, 16, 49)).mean(1)\n"
     )
-    at = visit(model=f"random~{write_source(Source('code', code))}")
+    at = visit(model=f"random~{write_source(Source('code', code))}@1x28x28")
     (said,) = [each.value.replace("\\", "") for each in at.error]
     assert said.startswith("Net · random weights cannot be shown; the page goes on with EfficientNet-Lite0.")
-    assert "make the one that reads pictures first" in said
+    assert "no layer that holds a map" in said
     assert not [button for button in at.button if button.label == "Try again"]  # it would fail again
     assert "Its best guesses" in words(at)
 

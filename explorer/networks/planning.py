@@ -89,6 +89,16 @@ def planned(spec: NetworkSpec) -> Plan:
     return Plan(spec, spec, rounds[0], shape)
 
 
+def placed_inside(block: Part, input_shape: Shape) -> tuple[Placed, ...]:
+    """The parts inside of a block, for an input on which the block itself can stand.
+
+    >>> [placed.output_shape for placed in placed_inside(Part("encoder_block"), (197, 768))]
+    [(197, 768), (197, 768)]
+    """
+    rounds, _ = _in_sequence(opened(block, input_shape).inside, input_shape, (), 1)
+    return rounds[0]
+
+
 def label(spec: NetworkSpec, path: IndexPath) -> str:
     """A part as a sentence names it: its title and what it is called, with the groups around it.
 

@@ -23,7 +23,7 @@ from explorer.networks.classics import CLASSICS, classic
 from explorer.networks.editing import History
 from explorer.networks.opening import opened
 from explorer.networks.parts import BLOCKS, FAMILIES, GROUPS, MAX_CHANNELS, MAX_SIZE, PARTS, Setting, Value
-from explorer.networks.planning import Placed, Plan, output_shape, planned
+from explorer.networks.planning import Placed, Plan, output_shape, placed_inside, planned
 from explorer.networks.repairs import repairs
 from explorer.networks.spec import MAX_DEPTH, IndexPath, NetworkSpec, Part, Shape, layer_names, part_at
 from explorer.networks.storing import to_link
@@ -437,9 +437,9 @@ def _nodes(
 @lru_cache(maxsize=512)
 def _inside(block: Part, arriving: Shape) -> list[dict[str, Any]]:
     """The layers of a block, to be read."""
-    channels, rows, columns = arriving
-    spec = NetworkSpec("block", (channels, rows, columns), opened(block, arriving).inside)
-    return _to_be_read(_nodes(spec.parts, (), _shapes(planned(spec)), {}))
+    shapes: Shapes = {}
+    _collect(placed_inside(block, arriving), shapes)
+    return _to_be_read(_nodes(opened(block, arriving).inside, (), shapes, {}))
 
 
 def _to_be_read(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from explorer import process
-from explorer.ui import errors, warmup
+from explorer.ui import ahead, errors, warmup
 
 SHELL = Path(__file__).with_name("shell.py")
 VERSIONS = ("streamlit", "torch", "torchvision", "grad-cam", "timm")
@@ -103,7 +103,7 @@ def settings() -> dict[str, Any]:
     process.prepare()
     return {
         "lifespan": lifespan,
-        "routes": [Route("/api/ready", ready)],
+        "routes": [Route("/api/ready", ready), ahead.route()],
         "middleware": [Middleware(SecurityHeaders)],
         "on_script_error": errors.show,
     }

@@ -281,10 +281,12 @@ def test_an_older_answer_is_not_drawn_over_what_is_painted(page: Page, address: 
     hold(page)
     dial(page, "kernel_size").fill("7")
     assert painted(page) == "conv~3x32x32~o10~k7~p2"
-    # the run for 7 sets out, and the hand is at 9 before it answers
-    page.evaluate("() => { const waiting = held; held = []; waiting.forEach((send) => send()); }")
+    page.wait_for_function("() => held.length")
+    page.evaluate("() => { globalThis.first = held; held = []; }")
     dial(page, "kernel_size").fill("9")
     page.wait_for_function("() => document._ahead.painted?.told.layer === 'conv~3x32x32~o10~k9~p2'")
+    # the run for 7 answers when the hand is at 9 already
+    page.evaluate("() => first.forEach((send) => send())")
     page.wait_for_function("() => document._ahead.told.layer === 'conv~3x32x32~o10~k7~p2'")
     assert headline(page).inner_text() == "3 × 32 × 32 → 10 × 28 × 28"
     page.evaluate(RELEASE)

@@ -1,13 +1,16 @@
 // Stations along depth as a radio group of maps, over a slider whose steps are all layers in the order of their run.
 const REST = 280; // ms without a touch before Python hears of another layer
+const LATE = 8000; // ms after which what was asked for is no longer waited for
 const PICTURE = 192; // pixels of the picture's side
 
 export default function ({ data, parentElement: root, setTriggerValue }) {
   const strip = root.querySelector(".strip"), find = (part) => strip.querySelector(part);
   const [group, slider, before, after, output] = [".group", "input", ".before", ".after", "output"].map(find);
-  const S = (strip._state ??= { at: "", told: "", timer: 0, drawn: "" });
+  const S = (strip._state ??= { at: "", told: "", asked: "", until: 0, timer: 0, drawn: "" });
   const places = data.places.map(([key, title, kind, shape, quiet]) => ({ key, title, kind, shape, quiet }));
-  if (S.told !== data.selected && !S.timer) S.at = S.told = data.selected;
+  // an echo of an earlier choice must not undo the one that is on its way
+  if (data.selected === S.asked || performance.now() > S.until) S.asked = "";
+  if (S.told !== data.selected && !S.timer && !S.asked) S.at = S.told = data.selected;
 
   // ------------------------------------------------------------------ stations
 
@@ -102,7 +105,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     clearTimeout(S.timer);
     S.timer = setTimeout(() => {
       S.timer = 0;
-      S.told = key;
+      Object.assign(S, { told: key, asked: key, until: performance.now() + LATE });
       setTriggerValue("picked", key);
     }, wait);
   }

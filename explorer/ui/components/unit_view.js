@@ -110,7 +110,7 @@ class UnitView {
     context.clearRect(0, 0, canvas.width, canvas.height);
     const gradient = veil === "gradient" && this.slopes?.[drawn];
     this.find("img").classList.toggle("grey", Boolean(gradient));
-    if (veil === "none" || (veil === "gradient" && !gradient)) return;
+    if (veil === "none" || (veil === "gradient" && !gradient) || (!gradient && rows * columns === 1)) return; // one number has no place
     const paper = new OffscreenCanvas(gradient ? width : columns, gradient ? height : rows), ink = paper.getContext("2d");
     const image = ink.createImageData(paper.width, paper.height), pixels = image.data;
     for (let at = 0; at < pixels.length / 4; at++) {
@@ -174,6 +174,7 @@ class UnitView {
   dress() {
     const { title, rows, columns, height, width, gradient, choices } = this.data, { look } = this, slopes = look.veil === "gradient";
     put(this.find(".name"), title);
+    this.root.classList.toggle("single", rows * columns === 1);
     put(this.map.size, rows * columns > 1 ? `${rows} × ${columns}` : "one number");
     put(this.photo.size, `${height} × ${width} pixels`);
     put(this.find(".low"), `−${exactly(Math.fround(this.peak))}`);

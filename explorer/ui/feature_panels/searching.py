@@ -96,9 +96,10 @@ def watch(
         keep(job.latest, job.error)
         st.rerun()
     share, doing = words(job.latest) if job.latest is not None else (0.0, "Waiting for its turn")
-    bar, button = st.columns((5, 1), vertical_alignment="bottom")
-    bar.progress(share, text=doing)
-    if button.button("Cancel", icon=":material/close:", key=f"cancel {search.panel}", width="stretch"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.progress(share, text=doing)
+        cancelled = st.button("Cancel", icon=":material/close:", key=f"cancel {search.panel}")
+    if cancelled:
         job.cancel()
         job.wait(5)  # the step that has begun
         del st.session_state[_UNDER_WAY]

@@ -49,7 +49,7 @@ _MOST_PRODUCTS: Final = 4e9
 
 _KINDS: Final[Mapping[str, str]] = MappingProxyType({"c": "conv", "p": "max", "a": "mean"})
 _LETTERS: Final = {kind: letter for letter, kind in _KINDS.items()}
-_PIECE: Final = re.compile(r"([cpa])(\d{1,4}(?:x\d{1,4})?)((?:[spd](?:same|\d{1,4}(?:x\d{1,4})?))*)")
+_PIECE: Final = re.compile(r"([cpa]?)(\d{1,4}(?:x\d{1,4})?)((?:[spd](?:same|\d{1,4}(?:x\d{1,4})?))*)")
 _SETTING: Final = re.compile(r"([spd])(same|[\dx]+)")
 
 
@@ -81,10 +81,11 @@ def read_stack(text: str) -> tuple[Step, ...]:
 
 
 def _step(piece: str, before: Sequence[Step]) -> Step:
-    match = _PIECE.fullmatch(piece)
-    if not match:
+    match = _PIECE.fullmatch(piece.replace("×", "x"))
+    # "3x3" alone is a convolution, as it is said aloud; "3" could be anything
+    if not match or not (match[1] or "x" in match[2]):
         raise LayerError(f"“{piece[:40]}” is not a layer such as c3s1p1 or p2.")
-    kind, kernel = _KINDS[match[1]], _numbers(match[2])
+    kind, kernel = _KINDS[match[1] or "c"], _numbers(match[2])
     settings = _SETTING.findall(match[3])
     given = dict(settings)
     if len(given) < len(settings):
