@@ -208,7 +208,7 @@ class Probe:
                         raise _Enough
 
             with torch.no_grad():
-                self._run(x, read)
+                self.run(x, read)
             return found
 
         return self.recorder.guarded(work)[0]
@@ -232,7 +232,7 @@ class Probe:
                 found[run.key] = max(-float(low), float(high))
 
             with torch.no_grad():
-                self._run(x, read)
+                self.run(x, read)
             return found
 
         return self.recorder.guarded(work)[0]
@@ -258,7 +258,7 @@ class Probe:
 
         def work() -> Tensor:
             with torch.no_grad():
-                return self._run(x, change).float().cpu()
+                return self.run(x, change).float().cpu()
 
         return self.recorder.guarded(work)[0]
 
@@ -287,7 +287,7 @@ class Probe:
                 return torch.cat(own)
 
             with torch.no_grad():
-                return self._run(x[:1].expand(len(part), -1, -1, -1), change).float().cpu()
+                return self.run(x[:1].expand(len(part), -1, -1, -1), change).float().cpu()
 
         def work() -> Tensor:
             parts = (rows[first : first + self._together] for first in range(0, len(rows), self._together))
@@ -313,7 +313,7 @@ class Probe:
 
             with torch.enable_grad():
                 pixels = x[:1].detach().clone().to(self.recorder.device).requires_grad_()
-                self._run(pixels, read)
+                self.run(pixels, read)
                 plane = as_maps(kept[0], asked.layout)[0, unit]
                 (gradient,) = torch.autograd.grad(plane.mean() if cell is None else plane[cell], pixels)
             return gradient[0].float().cpu()
@@ -378,7 +378,7 @@ class Probe:
                 kept.append(output.clone())
                 raise _Enough
 
-        self._run(x, read)
+        self.run(x, read)
         return as_maps(kept[0], asked.layout)
 
     def close(self) -> None:
@@ -405,7 +405,7 @@ class Probe:
             return kept[0].clone()  # a later layer may change in place what it is given
 
         with torch.enable_grad():
-            scores = self._run(x[:1], begin)
+            scores = self.run(x[:1], begin)
         outside = [index for index in classes if not 0 <= index < scores.shape[1]]
         if outside or not classes:
             what = f"Class {outside[0]} is outside" if outside else "No class was asked for of"
@@ -427,8 +427,11 @@ class Probe:
             raise LayerError(f"{asked.key} has no cell {cell}: its maps are {asked.grid[0]}×{asked.grid[1]}.")
         return asked
 
-    def _run(self, x: Tensor, visit: _Visitor) -> Tensor:
-        """One forward in which `visit` sees the output of every layer, and may give another in its place."""
+    def run(self, x: Tensor, visit: Visitor) -> Tensor:
+        """One forward in which `visit` sees the output of every layer, and may give another in its place.
+
+        Gives the scores; whoever only looks may end it by raising.
+        """
         # a copy: a first layer that works in place must change neither the caller's pictures nor a leaf
         moved = x.to(self.recorder.device, memory_format=torch.channels_last, copy=True)
         with _asking(_Question(self._key, self._known, visit)):
@@ -498,7 +501,9 @@ class _Enough(Exception):
     """The rest of the forward is not needed."""
 
 
-class _Visitor(Protocol):
+class Visitor(Protocol):
+    """Who looks on: told each layer and its output in order; what it gives, but None, goes on in the output's place."""
+
     def __call__(self, run: Layer, output: Tensor, /) -> Tensor | None: ...
 
 
@@ -511,7 +516,7 @@ class _Asker(Protocol):
 class _Question:
     """A forward that is under way: which run of each module it is at, and who looks on."""
 
-    def __init__(self, key: object, known: Mapping[str, Layer], visit: _Visitor):
+    def __init__(self, key: object, known: Mapping[str, Layer], visit: Visitor):
         self.key = key
         self._known = known
         self._visit = visit

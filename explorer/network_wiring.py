@@ -161,7 +161,7 @@ class Wiring:
                 self._keys.setdefault(nodes[output], []).append(run.key)
 
         with torch.no_grad(), Watching(follow):
-            probe._run(picture, note)
+            probe.run(picture, note)
 
     @property
     def probe(self) -> Probe:
@@ -254,7 +254,7 @@ class Wiring:
                 found[node] = _taken(x, index)
             try:
                 with torch.no_grad(), Watching(take):
-                    self.probe._run(x, stop)
+                    self.probe.run(x, stop)
             except _Found:
                 pass
 
