@@ -379,6 +379,8 @@ class Probe:
                 raise _Enough
 
         self.run(x, read)
+        if not kept:
+            raise LayerError(f"{asked.key} was not heard: the network was put away meanwhile.")
         return as_maps(kept[0], asked.layout)
 
     def close(self) -> None:

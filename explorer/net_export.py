@@ -46,7 +46,7 @@ def _plain(kind: str) -> str:
 _ACTIVATIONS: Final = {_plain(name) for name in activation.__all__} - {"multiheadattention"}
 _PARTS_OF_NAMES: Final = (
     ("convolution", ("conv",)),
-    ("attention", ("attention", "attn", "matmul", "bmm", "einsum")),
+    ("attention", ("attention", "attn", "matmul", "bmm", "einsum", "token", "positions")),
     ("normalisation", ("norm",)),
     ("pooling", ("pool", "mean", "amax")),
     ("dense", ("linear", "addmm")),

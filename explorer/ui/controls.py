@@ -35,7 +35,7 @@ _MIDDLE, _WHOLE = "middle", "whole"
 _FITS = {_MIDDLE: "The middle", _WHOLE: "All, squeezed"}
 # a new picture or network has other answers: the class goes back to the first prediction
 _HANG_ON_PHOTO = ("class", "versus")
-_HANG_ON_MODEL = ("class", "versus", "stage")
+_HANG_ON_MODEL = ("class", "versus", "stage", "filters")
 
 
 # --------------------------------------------------------------------------- choices in the link

@@ -184,7 +184,7 @@ def _figures(subject: Subject) -> list[str]:
 
 def unit(subject: Subject) -> None:
     """The chosen map: beside the picture, in numbers, and what is behind each of them."""
-    unit_show.unit(subject)
+    unit_show.unit(subject.fed)
 
 
 Panel = Callable[[Subject], None]

@@ -54,11 +54,14 @@ def _figures(found: NetworkProfile) -> list[str]:
         ("activations", si(found.activations), f"{found.activations:,} numbers in all maps together"),
         ("convolutions and dense layers", str(layers), "layers with weights that multiply"),
     ]
-    fields = [row.field for row in found.leaves if isinstance(row.field, ReceptiveField)]
-    if fields:
-        rows, columns = fields[-1].size
-        field = f"{rows} × {columns}"
-        figures.append(("pixels seen by a unit of the last map", field, "its receptive field"))
+    maps = [
+        row for row in found.leaves if row.outputs and len(row.outputs[0]) == 3 and min(row.outputs[0][1:]) > 1
+    ]
+    if maps and isinstance(maps[-1].field, ReceptiveField):  # behind windows of attention it is not known
+        rows, columns = maps[-1].field.size
+        beside = " + all" if maps[-1].field.everything else ""
+        told = "its receptive field" + (", and all of the picture by a path beside" if beside else "")
+        figures.append(("pixels seen by a unit of the last map", f"{rows} × {columns}{beside}", told))
     return [
         f'<div title="{escape(exact)}"><b>{escape(number)}</b><span>{escape(words)}</span></div>'
         for words, number, exact in figures

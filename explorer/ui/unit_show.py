@@ -16,8 +16,9 @@ from explorer.errors import ExplorerError, ShapeError
 from explorer.field_tracing import EVERYTHING, Field
 from explorer.figures.unit_charts import map_histogram
 from explorer.images import plain
+from explorer.models import NetworkInput
 from explorer.receptive_field import ReceptiveField
-from explorer.ui import cache, controls, frame, unit_controls
+from explorer.ui import cache, controls, feature_controls, frame, unit_controls
 from explorer.ui.components.photo_store import photo_store
 from explorer.ui.components.unit_view import Gradient, Look, unit_view
 from explorer.ui.feature_controls import Subject
@@ -36,8 +37,12 @@ INSIDE: Final[Mapping[str, tuple[str, Section]]] = MappingProxyType(
 
 
 @frame.part
-def unit(subject: Subject) -> None:
-    """The chosen map: beside the picture, in numbers; the products behind its cells; where it answers most."""
+def unit(fed: NetworkInput) -> None:
+    """The chosen map: beside the picture, in numbers; the products behind its cells; where it answers most.
+
+    A part keeps what it is given for as long as its page: not the maps, then.
+    """
+    subject = feature_controls.subject(fed)
     unit_controls.follow()
     cell = unit_controls.pinned(subject)
     try:

@@ -13,6 +13,7 @@ from explorer.ablation import Off, To
 from explorer.activations import TOGETHER
 from explorer.errors import ExplorerError, LayerError
 from explorer.images import plain
+from explorer.models import NetworkInput
 from explorer.references import PAPERS
 from explorer.ui import cache, controls, feature_controls, frame, link
 from explorer.ui.components.before_after import Pair, before_after
@@ -51,21 +52,21 @@ def up(subject: Subject) -> None:
             )
         )
         return
-    _live(subject, link.read("map", "0"))
+    _live(subject.fed, link.read("map", "0"))
 
 
 @frame.part
-def _live(subject: Subject, asked: str) -> None:
+def _live(fed: NetworkInput, asked: str) -> None:
     """What a switch sets in motion: it runs alone, without the walls and maps above it.
 
     Args:
-        subject: what is looked at.
+        fed: the picture and the network; a part keeps what it is given for as long as its page: not the maps, then.
         asked: the unit in the link when the page ran.
     """
     if link.read("map", "0") != asked:
         st.rerun()  # another unit is for the whole page
     try:
-        _show(subject)
+        _show(feature_controls.subject(fed))
     except ExplorerError as error:
         st.warning(plain(str(error)), icon=":material/info:")
 
