@@ -17,6 +17,7 @@ def explore(fed: NetworkInput) -> None:
         if subject is None:
             return
         feature_show.wall(subject)
+        frame.send()  # the wall is painted before the work on one map begins
         feature_show.unit(subject)
     frame.send()
     with film:
