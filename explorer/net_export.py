@@ -11,7 +11,8 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -81,12 +82,13 @@ class Line:
 
     Attributes:
         row: index in the profile's rows; of a fold, of the first that it stands for.
+        end: index of the first row behind all that stands inside; `row` + 1 where nothing does.
         times: how many blocks alike a fold stands for; 1 for a row.
         level: nesting on the screen, 0 for the net: folds are a level of their own.
         depth: nesting of the modules.
         name: the last part of the path, what stands beside the line in the tree.
         path, call, kind, role, settings, inputs, outputs, shares, trainable, buffers, field: as in `LayerProfile`;
-            a fold's role is "fold", its path the first's.
+            a fold's role is "fold", its path the first's; the role of `itself` is "own".
         family: one of `FAMILIES`; "" for containers and folds.
         activations, parameters, macs, bytes, saved_bytes: of a container or fold, of all inside.
         own: parameters that no line inside has: all of a layer's, and what a container keeps itself.
@@ -95,6 +97,7 @@ class Line:
     """
 
     row: int
+    end: int
     times: int
     level: int
     depth: int
@@ -236,6 +239,7 @@ def _line(profile: NetworkProfile, index: int, inside: _Inside, folded: int, fai
     leaves = [row] if row.role != "container" else list(inside.leaves(index + 1, inside.end[index]))
     return Line(
         row=index,
+        end=inside.end[index],
         times=1,
         level=row.depth + folded,
         depth=row.depth,
@@ -279,6 +283,7 @@ def _fold_line(profile: NetworkProfile, fold: Fold, inside: _Inside, folded: int
     once = {key: sum(getattr(row, key) for row in each) for key in ("parameters", "macs")}
     return Line(
         row=fold.first,
+        end=fold.end,
         times=fold.times,
         level=first.depth + folded,
         depth=first.depth,
@@ -305,6 +310,32 @@ def _fold_line(profile: NetworkProfile, fold: Fold, inside: _Inside, folded: int
             }
         ),
         **sums,
+    )
+
+
+def itself(profile: NetworkProfile, line: Line) -> Line:
+    """What a block keeps beside all that stands inside it, as a line of its own; for a list without blocks."""
+    rows = profile.rows
+    inside = list(_Inside(rows).tops(line.row + 1, line.end))
+    rest = {
+        key: max(getattr(line, key) - sum(getattr(row, key) for row in inside), 0)
+        for key in ("parameters", "trainable", "buffers", "saved_bytes")
+    }
+    return replace(
+        line,
+        end=line.row + 1,
+        name=f"{line.name}, its own",
+        role="own",
+        settings="",
+        inputs=(),
+        outputs=(),
+        activations=0,
+        own=rest["parameters"],
+        macs=0,
+        bytes=0,
+        field=None,
+        products=MappingProxyType({}),
+        **rest,
     )
 
 
@@ -460,19 +491,27 @@ def rows_to_json(profile: NetworkProfile, folds: Sequence[Fold] = ()) -> dict[st
                 + (f"; a batch of {profile.batch}" if column.key == "saved_bytes" else ""),
                 "numeric": column.numeric,
             }
-            for column in COLUMNS.values()
-            if column.key != "saved_bytes" or any(line.saved_bytes for line in lines)
+            for column in columns_of(profile).values()
         ],
         "shares": dict(SHARES),
         "failure": profile.failure.sentence if profile.failure else "",
     }
 
 
+def _kept_is_known(profile: NetworkProfile) -> bool:
+    return profile.training is not None and profile.training.failure is None
+
+
+def columns_of(profile: NetworkProfile) -> Mapping[str, Column]:
+    """`COLUMNS` without what training keeps, where no training step was measured."""
+    known = _kept_is_known(profile)
+    return {key: column for key, column in COLUMNS.items() if known or key != "saved_bytes"}
+
+
 def totals(profile: NetworkProfile) -> dict[str, int]:
-    """The net's sums over its layers and operations, by column."""
-    leaves = [row for row in profile.rows if row.role != "container"]
-    top = profile.rows[0] if profile.rows else None
-    return {
+    """The net's sums over its layers and operations, by column; what training keeps only where it was measured."""
+    leaves = profile.leaves
+    sums = {
         "layers": sum(row.role == "layer" for row in leaves),
         "operations": sum(row.role == "operation" for row in leaves),
         "activations": sum(row.activations for row in leaves),
@@ -481,8 +520,30 @@ def totals(profile: NetworkProfile) -> dict[str, int]:
         "buffers": profile.buffers,
         "macs": profile.macs,
         "bytes": sum(row.bytes for row in leaves),
-        "saved_bytes": top.saved_bytes if top else 0,
     }
+    return sums | ({"saved_bytes": profile.rows[0].saved_bytes} if _kept_is_known(profile) else {})
+
+
+def _innermost(lines: Sequence[Line]) -> list[Line]:
+    """The lines in which no other of them stands."""
+    ordered = sorted(lines, key=lambda line: (line.row, line.level))
+    following = zip_longest(ordered, ordered[1:])
+    return [line for line, behind in following if behind is None or behind.row >= line.end]
+
+
+def totals_of_lines(profile: NetworkProfile, lines: Sequence[Line]) -> dict[str, int] | None:
+    """Sums over some lines, each number once; None where they hold every layer and operation of the net.
+
+    Of a block and lines that stand inside it, those inside count; a block of which no line stands here counts whole.
+    """
+    counted = _innermost(lines)
+    covered = [row for line in counted if line.role != "own" for row in profile.rows[line.row : line.end]]
+    layers, operations = (sum(row.role == role for row in covered) for role in ("layer", "operation"))
+    if layers + operations == len(profile.leaves):
+        return None
+    keys = [key for key in totals(profile) if key not in ("layers", "operations")]
+    sums = {key: sum(getattr(line, key) for line in counted) for key in keys}
+    return {"layers": layers, "operations": operations} | sums
 
 
 def _jsonable(value: Any) -> Any:
@@ -503,17 +564,18 @@ DEFAULT_COLUMNS: Final = ("name", "kind", "settings", "outputs", "parameters", "
 def to_csv(profile: NetworkProfile, lines: Sequence[Line], columns: Sequence[str] = ()) -> str:
     """Comma-separated values: every field of each line under its name, numbers without separators.
 
-    Text that a spreadsheet would take for a formula (it begins with = + - @ or a tab) gets an apostrophe in front.
+    What training keeps is among them where it was measured.  Text that a spreadsheet would take for a formula (it
+    begins with = + - @ or a tab) gets an apostrophe in front.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    records = [_record(line) for line in lines]
+    records = [_record(profile, line) for line in lines]
     writer.writerow(records[0] if records else ())
     writer.writerows(map(_harmless, record.values()) for record in records)
     return text.getvalue()
 
 
-def _record(line: Line) -> dict[str, Any]:
+def _record(profile: NetworkProfile, line: Line) -> dict[str, Any]:
     """A line as one flat record."""
     traced = line.field if isinstance(line.field, ReceptiveField) else None
     rows, columns = traced.axes if traced else (None, None)
@@ -535,7 +597,7 @@ def _record(line: Line) -> dict[str, Any]:
         "buffers": line.buffers,
         "macs": line.macs,
         "output_bytes": line.bytes,
-        "saved_bytes": line.saved_bytes,
+        **({"saved_bytes": line.saved_bytes} if _kept_is_known(profile) else {}),
         "field_rows": rows and rows.size,
         "field_columns": columns and columns.size,
         "jump_rows": rows and rows.jump,
@@ -555,18 +617,23 @@ def _harmless(value: Any) -> Any:
 
 
 def to_json(profile: NetworkProfile, lines: Sequence[Line], columns: Sequence[str] = ()) -> str:
-    """The net and its lines as objects, shapes as lists, with the definitions of what is counted."""
+    """The net and its lines as objects, shapes as lists, with the definitions of what is counted.
+
+    "totals" are the net's; where only some of its rows are written, "totals_of_these_rows" are theirs.
+    """
     rows = []
     for line in lines:
-        record = _record(line)
+        record = _record(profile, line)
         record["input"], record["output"] = _jsonable(line.inputs), _jsonable(line.outputs)
         rows.append(record | {"products": dict(line.products)})
+    some = totals_of_lines(profile, lines)
     document = {
         "network": profile.name,
         "input_shape": list(profile.input_shape),
         "dtype": profile.dtype,
-        "definitions": {key: column.hint for key, column in COLUMNS.items()},
+        "definitions": {key: column.hint for key, column in columns_of(profile).items()},
         "totals": totals(profile),
+        **({} if some is None else {"totals_of_these_rows": some}),
         "failure": profile.failure.sentence if profile.failure else None,
         "rows": rows,
     }
@@ -576,8 +643,8 @@ def to_json(profile: NetworkProfile, lines: Sequence[Line], columns: Sequence[st
 def to_markdown(
     profile: NetworkProfile, lines: Sequence[Line], columns: Sequence[str] = DEFAULT_COLUMNS
 ) -> str:
-    """A table in GitHub's Markdown: whole paths, numbers to the right, the net's totals last."""
-    chosen = _chosen(columns)
+    """A table in GitHub's Markdown: whole paths, numbers to the right, the totals last."""
+    chosen = _chosen(profile, columns)
     head = [[_markdown(column.title) for column in chosen]]
     rule = [["---:" if column.numeric else ":---" for column in chosen]]
     body = [[_markdown(text) for text in row] for row in _texts(profile, lines, chosen)]
@@ -623,7 +690,7 @@ ONE_PAGE: Final = 45
 
 def to_latex(profile: NetworkProfile, lines: Sequence[Line], columns: Sequence[str] = DEFAULT_COLUMNS) -> str:
     """A table for LaTeX with booktabs' rules; a `longtable` where it does not fit on a page."""
-    chosen = _chosen(columns)
+    chosen = _chosen(profile, columns)
     *body, total = [" & ".join(map(_latex, row)) + r" \\" for row in _texts(profile, lines, chosen)]
     long = len(body) > ONE_PAGE
     kind = "longtable" if long else "tabular"
@@ -651,23 +718,28 @@ def _latex(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
-def _chosen(columns: Sequence[str]) -> list[Column]:
+def _chosen(profile: NetworkProfile, columns: Sequence[str]) -> list[Column]:
     unknown = [key for key in columns if key not in COLUMNS]
     if unknown:
         raise LayerError(f"There is no column “{unknown[0]}”; there are {', '.join(COLUMNS)}.")
-    return [COLUMNS["name"], *(COLUMNS[key] for key in COLUMNS if key in columns and key != "name")]
+    known = columns_of(profile)
+    return [known["name"], *(known[key] for key in known if key in columns and key != "name")]
 
 
 def _texts(profile: NetworkProfile, lines: Sequence[Line], columns: Sequence[Column]) -> list[list[str]]:
-    """The cells of all lines, and of the net's totals."""
-    sums = totals(profile)
-    total = ["Total", *(f"{sums[column.key]:,}" if column.key in sums else "" for column in columns[1:])]
+    """The cells of all lines, and of the totals: the net's, or of these lines where they are not all of it."""
+    some = totals_of_lines(profile, lines)
+    sums = totals(profile) if some is None else some
+    title = "Total of these rows" if some is not None else "Total so far" if profile.failure else "Total"
+    total = [title, *(f"{sums[column.key]:,}" if column.key in sums else "" for column in columns[1:])]
     return [[_title(line), *(column.text(line) for column in columns[1:])] for line in lines] + [total]
 
 
 def _title(line: Line) -> str:
     """What a line is called where no tree stands around it."""
     name = line.path or line.name
+    if line.role == "own":
+        name = f"{line.path}, its own" if line.path else line.name
     if line.times > 1:
         above = line.path.rpartition(".")[0]
         name = f"{above}.{line.name} × {line.times}" if above else f"{line.name} × {line.times}"
@@ -684,30 +756,31 @@ def to_course_listing(profile: NetworkProfile, lines: Sequence[Line], columns: S
     """A listing in the form in which the Stanford course prints VGG: sizes as rows×columns×channels.
 
     Activations, dropout and views take no line of their own, as there; biases are counted, which there they are not.
+    A block takes one where none of these lines stands inside it; of others, where the whole net is written, what
+    they keep themselves.
 
     Source: CS231n, Convolutional Networks, “VGGNet in detail”, https://cs231n.github.io/convolutional-networks/.
     """
     item = _item_bytes(profile)
+    some = totals_of_lines(profile, lines)
+    shut = {(line.row, line.level) for line in _innermost(lines)}
     entries = [("INPUT", _last(profile.input_shape), math.prod(profile.input_shape), "0")]
     for line in lines:
-        skipped = line.family in ("activation", "other") or line.shares
-        # a block's lines are listed, it is not; what it holds itself is
-        if line.role in ("container", "fold"):
-            if line.own:
+        if line.role == "own" or (line.role == "container" and (line.row, line.level) not in shut):
+            if line.own and (some is None or line.role == "own"):
                 entries.append((f"{line.kind.upper()}'S OWN", (), 0, f"{line.own:,}"))
-        elif line.outputs and not (skipped and not line.parameters):
+            continue
+        if line.role == "fold" and (line.row, line.level) not in shut:
+            continue
+        skipped = line.family in ("activation", "other") or line.shares
+        if line.outputs and not (skipped and not line.parameters):
             shape = _last(line.outputs[0])
             entries.append((_course_name(line), shape, line.activations, _course_parameters(line)))
     cells = [
         (
             f"{name}:",
             f"[{'x'.join(map(str, shape))}]" if shape else "",
-            "memory:  "
-            + (
-                f"{'*'.join(map(str, shape))}={short(numbers)}"
-                if shape[:2] != (1, 1) and shape
-                else f"{numbers}"
-            ),
+            f"memory:  {_course_memory(shape, numbers)}",
             f"params: {parameters}",
         )
         for name, shape, numbers, parameters in entries
@@ -718,12 +791,14 @@ def to_course_listing(profile: NetworkProfile, lines: Sequence[Line], columns: S
         for cell in cells
     ]
     held = sum(numbers for _, _, numbers, _ in entries)
+    count = profile.parameters if some is None else some["parameters"]
+    which = " of these rows" if some is not None else " so far" if profile.failure else ""
     return "\n".join(
         [
             *listing,
             f"TOTAL memory: {short(held)} * {item} bytes = {held * item / 1e6:,.1f} MB / image "
             "(forward; the lines above)",
-            f"TOTAL params: {short(profile.parameters)} parameters ({profile.parameters:,}, with biases)",
+            f"TOTAL params{which}: {short(count)} parameters ({count:,}, with biases)",
             *([f"It fails: {profile.failure.sentence}"] if profile.failure else []),
             "",
         ]
@@ -756,7 +831,16 @@ def _course_name(line: Line) -> str:
         return f"CONV{size}-{line.outputs[0][0]}"
     if line.family == "pooling":
         return f"POOL{size}"
-    return {"dense": "FC", "normalisation": "NORM"}.get(line.family, line.kind.upper())
+    name = {"dense": "FC", "normalisation": "NORM"}.get(line.family, line.kind.upper())
+    return f"{line.times} x {name}" if line.times > 1 else name
+
+
+def _course_memory(shape: Shape, numbers: int) -> str:
+    if not shape or shape[:2] == (1, 1):
+        return str(numbers)
+    # a block's numbers are those of all inside, not of its output
+    made = f"{'*'.join(map(str, shape))}=" if math.prod(shape) == numbers else ""
+    return f"{made}{short(numbers)}"
 
 
 def _course_parameters(line: Line) -> str:

@@ -303,6 +303,24 @@ def test_what_training_keeps_is_a_column_where_it_was_measured():
     assert [*keys[0], "saved_bytes"] == keys[1]
 
 
+def test_what_training_keeps_is_exported_only_where_it_was_measured():
+    module = net("alike")
+    without, with_ = profile(module, (3, 8, 8)), profile(module, (3, 8, 8), training=True, batch=2)
+    assert with_.training
+    for key in ("csv", "json"):
+        wish = {"count": 1, "format": key}
+        answers = [exported(table, [], wish) for table in (without, with_)]
+        assert answers[0]
+        assert answers[1]
+        assert "saved_bytes" not in answers[0]["text"]
+        assert "saved_bytes" in answers[1]["text"]
+    read = json.loads(to_json(with_, table_lines(with_)))
+    # kept for two pictures: what each convolution reads and what each ReLU gives, which the next reads too
+    assert read["totals"]["saved_bytes"] == read["rows"][0]["saved_bytes"] == 5 * 2 * 3 * 8 * 8 * 4
+    assert "Kept, bytes" not in to_markdown(without, table_lines(without), list(COLUMNS))
+    assert "Kept, bytes" in to_markdown(with_, table_lines(with_), list(COLUMNS))
+
+
 # ------------------------------------------------------------------------------- CSV and JSON
 
 
@@ -555,6 +573,98 @@ def test_only_what_is_shown_is_exported_where_that_is_wished():
     whole = exported(table, [fold], {"count": 1, "format": "csv"})
     assert whole
     assert len(list(csv.DictReader(io.StringIO(whole["text"])))) == len(table.rows)
+
+
+def total_of(name: str, rows: list[int], flat: bool = False) -> dict[str, object]:
+    """What every export of some lines says of their parameters: the total's title and number."""
+    table = profiled(name)
+    folds = folds_of(table)
+    texts = {}
+    for key in ("markdown", "latex", "json", "course"):
+        wish = {"count": 1, "format": key, "rows": rows, "columns": ["parameters"], "flat": flat}
+        answer = exported(table, folds, wish)
+        assert answer
+        texts[key] = answer["text"]
+    *_, last, _ = texts["markdown"].splitlines()
+    title, number = (cell.strip("*") for cell in markdown_cells(last))
+    count = int(number.replace(",", ""))
+    assert f"{title} & {number} \\\\" in texts["latex"]
+    read = json.loads(texts["json"])
+    assert read["totals"]["parameters"] == parameters(net(name))
+    assert read.get("totals_of_these_rows", read["totals"])["parameters"] == count
+    listed = re.findall(r"params: (?:.* = )?([\d,]+)$", texts["course"], re.M)
+    assert sum(int(each.replace(",", "")) for each in listed) == count
+    part = "" if title == "Total" else " of these rows"
+    assert f"TOTAL params{part}: {short(count)} parameters ({count:,}, with biases)" in texts["course"]
+    assert ("totals_of_these_rows" in read) == (title == "Total of these rows")
+    return {"title": title, "count": count, "read": read}
+
+
+def kinds_of(module: nn.Module, kind: type[nn.Module]) -> int:
+    return sum(parameters(each) for each in module.modules() if isinstance(each, kind))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("resnet18", nn.Conv2d), ("vit_b_16", nn.Conv2d), ("convnext_tiny", nn.Linear), ("own", nn.Conv2d)],
+)
+def test_rows_that_a_filter_leaves_have_a_total_of_their_own(name: str, kind: type[nn.Module]):
+    """The blocks around them stand there too, with the sums of all inside, and may keep something themselves."""
+    lines = table_lines(profiled(name), folds_of(profiled(name)))
+    found = [at for at, line in enumerate(lines) if line.kind == kind.__name__]
+    above = [
+        at
+        for at, line in enumerate(lines)
+        if line.role in ("container", "fold")
+        and any(line.row <= lines[each].row < line.end for each in found)
+    ]
+    for rows, flat in ((sorted(found + above), False), (found[::-1], True), (found, False)):
+        told = total_of(name, rows, flat)
+        assert (told["title"], told["count"]) == ("Total of these rows", kinds_of(net(name), kind))
+    module = net(name)
+    layers = sum(isinstance(each, kind) for each in module.modules())
+    assert told["read"]["totals_of_these_rows"]["layers"] == layers
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "convnext_tiny", "own"])
+def test_rows_that_are_the_whole_net_have_its_total(name: str):
+    """However far the tree is open, and as a list without blocks, where a block's line is what it keeps itself."""
+    lines = table_lines(profiled(name), folds_of(profiled(name)))
+    trees = [[at for at, line in enumerate(lines) if line.level <= level] for level in range(4)]
+    for rows in [*trees, list(range(len(lines)))]:
+        told = total_of(name, rows)
+        assert (told["title"], told["count"]) == ("Total", parameters(net(name)))
+    flat = [
+        at
+        for at, line in enumerate(lines)
+        if line.role in ("layer", "operation") or (line.role == "container" and line.own)
+    ]
+    told = total_of(name, flat, flat=True)
+    assert (told["title"], told["count"]) == ("Total", parameters(net(name)))
+    assert sum(record["parameters"] for record in told["read"]["rows"]) == parameters(net(name))
+
+
+def test_a_closed_block_counts_whole_and_only_once():
+    lines = table_lines(profiled("resnet18"), folds_of(profiled("resnet18")))
+    module = net("resnet18")
+    at = {line.path: at for at, line in enumerate(lines) if line.role != "fold"}
+    (fold,) = [at for at, line in enumerate(lines) if line.role == "fold"]
+    shut = parameters(module.get_submodule("layer3"))
+    conv = parameters(module.get_submodule("layer2.0.conv1"))
+    assert total_of("resnet18", [at["layer2"], at["layer2.0.conv1"], at["layer3"]])["count"] == shut + conv
+    layer1 = parameters(module.get_submodule("layer1"))
+    assert total_of("resnet18", [at["layer1"], fold])["count"] == layer1
+    inner = parameters(module.get_submodule("layer1.0"))
+    assert total_of("resnet18", [fold, at["layer1.0"]])["count"] == inner
+
+
+def test_the_total_of_a_net_that_fails_is_one_so_far():
+    table = profiled("broken")
+    lines = table_lines(table)
+    assert "| **Total so far** |" in to_markdown(table, lines)
+    assert "\nTotal so far & " in to_latex(table, lines)
+    assert "\nTOTAL params so far: " in to_course_listing(table, lines)
+    assert "| **Total of these rows** |" in to_markdown(table, lines[2:3])
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import string
 from random import Random
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
+import streamlit as st
 import torch
 import torchvision
 from streamlit.testing.v1 import AppTest
@@ -15,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from explorer.networks.source import Source, of_parts, write_source
 from explorer.networks.spec import NetworkSpec, part
+from explorer.ui import net_show
 from tests.test_layer_panels import plain
 from tests.test_pages import choices, visit
 
@@ -47,7 +50,7 @@ def test_totals_are_torchs() -> None:
         f"{counter.get_total_flops() // 2:,}; FLOPs are twice as many",
     )
     assert told["of weights"] == ("553 MB", f"{4 * weights:,} bytes: 4 for each float32")
-    assert told["convolutions and dense layers"][0] == "16"
+    assert told["layers with weights that multiply"][0] == "16"
     # Simonyan & Zisserman's net ends in a pool: 212 pixels
     assert told["pixels seen by a unit of the last map"][0] == "212 × 212"
 
@@ -90,7 +93,30 @@ def test_a_net_in_trouble_is_shown_as_far_as_it_goes() -> None:
     spec = NetworkSpec("Broken", (1, 28, 28), (part("conv", out_channels=8), part("linear")))
     at = visit("networks", net=write_source(of_parts(spec)))
     assert titles(at) == ["Broken"]
-    assert figures(at)["parameters"] == ("80", "80")  # the convolution before the trouble
+    told = figures(at)
+    assert told["parameters so far"] == ("80", "80")  # the convolution before the trouble
+    assert told["layers with weights that multiply so far"][0] == "1"
+    assert all(words.endswith(" so far") for words in told)
+    (said,) = [plain(each.value) for each in at.warning]
+    assert said.startswith("Stops at linear1: Linear “linear1” cannot follow")
+
+
+def test_code_that_fails_is_told_under_the_title() -> None:
+    code = "nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(16, 8, 3))"
+    at = visit("networks", net=write_source(Source("code", code)))
+    (said,) = [plain(each.value) for each in at.warning]
+    assert said == "Stops at 1: Conv2d “1” expects 16 channels, but 8 arrive."
+    told = figures(at)
+    assert told["layers with weights that multiply so far"][0] == "1"
+    assert {words for words in told if not words.endswith(" so far")} == {"of weights in the whole net"}
+    # 3·3·3·8 + 8 and 3·3·16·8 + 8 numbers of four bytes
+    assert told["of weights in the whole net"][1] == f"{4 * (224 + 1160):,} bytes: 4 for each float32"
+
+
+def test_layers_that_multiply_are_counted_with_attention() -> None:
+    """ViT-B/16: a convolution, two dense layers in each of 12 blocks and the head, and 12 attentions."""
+    at = visit("networks", net="classic~vit_b_16")
+    assert figures(at)["layers with weights that multiply"][0] == str(1 + 2 * 12 + 1 + 12)
 
 
 @pytest.mark.parametrize("panel", ["where", "diagram", "memory", "compare", "time", "about", "on", "home"])
@@ -128,6 +154,9 @@ def test_refused_code_keeps_the_network_and_says_why() -> None:
     (said,) = [plain(each.value) for each in at.error]
     assert "Line 1" in said
     assert "Conv2d" in said
+    line, mark = next(each.value for each in at.code if "^" in each.value).splitlines()
+    assert line == "nn.Sequential(nn.Conv2D(3, 8, 3))"
+    assert line[mark.index("^") :].startswith(("nn.Conv2D", "Conv2D"))
     assert titles(at) == ["ResNet-18"]
     at.text_area[0].set_value(CODE).run()
     assert not at.error
@@ -195,7 +224,7 @@ def test_a_door_that_leads_nowhere_is_not_there_and_says_why(
     at = visit("networks", further="on", **query)
     assert set(doors(at)) == left
     assert why in plain(" ".join(each.value for each in at.caption))
-    assert not at.warning
+    assert all(plain(each.value).startswith("Stops at ") for each in at.warning)  # of the net that cannot run
 
 
 def test_code_that_fits_no_link_has_no_door() -> None:
@@ -206,3 +235,108 @@ def test_code_that_fits_no_link_has_no_door() -> None:
     assert not at.error
     assert not doors(at)
     assert "The code is too long for a link" in plain(" ".join(each.value for each in at.caption))
+
+
+BROKEN = """\
+net = nn.Sequential(
+    nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(),
+    nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(),
+)
+"""
+UNREAD = "This code has not been read yet"
+
+
+def read_it(at: AppTest) -> None:
+    (button,) = [each for each in at.button if each.label == "Read it"]
+    button.click().run()
+
+
+def captions(at: AppTest) -> str:
+    return plain(" ".join(each.value for each in at.caption))
+
+
+@pytest.fixture
+def repair_button(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The table's repairs as plain buttons, which these runs can press; the key of the first."""
+
+    def buttons(*given: Any, **_: Any) -> None:
+        repairs, repair = given[4:6]
+        for each in repairs:
+            st.button(each.label, key=f"repair {each.key}", on_click=repair, args=(each.key,))
+
+    monkeypatch.setattr(net_show, "layer_table", buttons)
+    return "repair 0"
+
+
+def test_the_box_shows_the_mended_code(repair_button: str) -> None:
+    at = visit("networks", net=write_source(Source("code", BROKEN)), origin="code")
+    assert at.text_area[0].value == BROKEN
+    at.button(key=repair_button).click().run()
+    mended = at.text_area[0].value
+    assert mended.split() == BROKEN.replace("32, 64", "16, 64").split()
+    assert UNREAD not in captions(at)
+    read_it(at)
+    assert choices(at)["net"] == write_source(Source("code", mended))
+
+
+def test_the_box_follows_the_link_back() -> None:
+    at = visit("networks", net=write_source(Source("code", BROKEN)), origin="code")
+    at.text_area[0].set_value(CODE).run()
+    at.query_params["net"] = write_source(Source("code", BROKEN))
+    at.run()
+    assert at.text_area[0].value == BROKEN
+    assert UNREAD not in captions(at)
+
+
+def test_code_that_was_typed_and_not_read_is_kept_and_marked() -> None:
+    at = visit("networks", net=write_source(Source("code", BROKEN)), origin="code")
+    assert UNREAD not in captions(at)
+    at.text_area[0].set_value("nn.Sequential(nn.Conv2D(3, 8, 3))").run()
+    assert f"{UNREAD}: the table shows the code as it was read last." in captions(at)
+    at.query_params["net"] = write_source(Source("code", CODE))
+    at.run()
+    assert at.text_area[0].value == "nn.Sequential(nn.Conv2D(3, 8, 3))"
+    assert UNREAD in captions(at)
+    # nor does it get lost where the box is not drawn for a while
+    at.segmented_control(key="origin control").select("classic").run()
+    assert not at.text_area
+    at.segmented_control(key="origin control").select("code").run()
+    assert at.text_area[0].value == "nn.Sequential(nn.Conv2D(3, 8, 3))"
+    at.text_area[0].set_value(CODE).run()
+    assert UNREAD not in captions(at)
+
+
+def test_the_example_beside_a_classic_is_marked() -> None:
+    at = visit("networks", net="classic~resnet18", origin="code")
+    assert f"{UNREAD}: the table shows ResNet-18." in captions(at)
+    read_it(at)
+    assert UNREAD not in captions(at)
+    assert titles(at) != ["ResNet-18"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (CODE, "Chosen because the code runs with it."),
+        (BROKEN, "None of the usual inputs fits; 3×224×224 gets furthest."),
+        (f"net = {CODE}\nnet(torch.randn(1, 3, 48, 48))", "Taken from the code, which tries it itself."),
+    ],
+)
+def test_why_it_is_given_this_input(code: str, said: str) -> None:
+    link = write_source(Source("code", code))
+    assert said in captions(visit("networks", net=link))
+    assert said not in captions(visit("networks", net=link, input="3x64x64"))
+
+
+def test_an_input_chosen_by_hand_outlives_edits_of_the_code_alone(repair_button: str) -> None:
+    at = visit("networks", net=write_source(Source("code", BROKEN)), origin="code")
+    at.number_input(key="input rows").set_value(64).run()
+    at.button(key=repair_button).click().run()
+    assert choices(at)["input"] == "3x64x224"
+    at.text_area[0].set_value(BROKEN.replace("64", "80")).run()
+    assert [each.value for each in at.number_input] == [3, 64, 224]
+    read_it(at)
+    assert choices(at)["input"] == "3x64x224"
+    at.text_area[0].set_value("nn.Sequential(nn.Flatten(), nn.Linear(784, 10))").run()
+    assert [each.value for each in at.number_input] == [1, 28, 28]
+    assert "Chosen because the code runs with it." in captions(at)

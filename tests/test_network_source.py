@@ -15,6 +15,7 @@ from explorer.networks.source import (
     MOST_CODE,
     MOST_LINK,
     Source,
+    is_edit,
     load,
     of_parts,
     read_input,
@@ -79,24 +80,87 @@ def test_parts_in_trouble_are_built_as_far_as_they_go() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "shape"),
+    ("code", "shape", "choice"),
     [
-        (CODE, (3, 224, 224)),
-        ("nn.Sequential(nn.Flatten(), nn.Linear(784, 10))", (1, 28, 28)),
-        ("nn.Sequential(nn.Conv2d(3, 4, 5), nn.Flatten(), nn.Linear(4 * 28 * 28, 10))", (3, 32, 32)),
-        ("nn.Sequential(nn.Conv2d(1, 4, 5), nn.Flatten(), nn.Linear(4 * 28 * 28, 10))", (1, 32, 32)),
-        ("net = nn.Sequential(nn.Conv2d(5, 4, 3))\nX = torch.randn(2, 5, 40, 50)\nnet(X)", (5, 40, 50)),
+        (CODE, (3, 224, 224), "fits"),
+        ("nn.Sequential(nn.Flatten(), nn.Linear(784, 10))", (1, 28, 28), "fits"),
+        ("nn.Sequential(nn.Conv2d(3, 4, 5), nn.Flatten(), nn.Linear(4 * 28 * 28, 10))", (3, 32, 32), "fits"),
+        ("nn.Sequential(nn.Conv2d(1, 4, 5), nn.Flatten(), nn.Linear(4 * 28 * 28, 10))", (1, 32, 32), "fits"),
+        (
+            "net = nn.Sequential(nn.Conv2d(5, 4, 3))\nX = torch.randn(2, 5, 40, 50)\nnet(X)",
+            (5, 40, 50),
+            "tried",
+        ),
     ],
 )
-def test_code_is_given_an_input_that_fits(code: str, shape: tuple[int, int, int]) -> None:
+def test_code_is_given_an_input_that_fits(code: str, shape: tuple[int, int, int], choice: str) -> None:
     made = load(Source("code", code))
-    assert made.input_shape == shape
+    assert (made.input_shape, made.input_choice) == (shape, choice)
     with torch.no_grad():
         made.module(torch.empty(1, *shape, device="meta"))
 
 
+@pytest.mark.parametrize(
+    ("code", "shape"),
+    [
+        ("nn.Sequential(nn.Conv2d(3, 16, 3), nn.Conv2d(32, 8, 3))", (3, 224, 224)),
+        ("nn.Sequential(nn.Conv2d(1, 16, 3), nn.Conv2d(32, 8, 3))", (1, 28, 28)),
+    ],
+)
+def test_where_no_input_fits_it_is_the_one_that_gets_furthest(code: str, shape: tuple[int, int, int]) -> None:
+    made = load(Source("code", code))
+    assert (made.input_shape, made.input_choice) == (shape, "furthest")
+
+
+CLASS = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3)
+        self.conv2 = nn.Conv2d(16, 32, 3)
+        self.fc = nn.Linear(32, 10)
+
+    def forward(self, x):
+        x = F.relu(self.conv1(x))
+        x = F.relu(self.conv2(x))
+        return self.fc(x.mean((2, 3)))
+"""
+OTHER_CLASS = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU())
+        self.head = nn.Linear(100, 10)
+
+    def forward(self, x):
+        x = self.body(torch.flatten(x, 1))
+        return self.head(x)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        (Source("code", CODE), Source("code", CODE), True),
+        (Source("code", CODE), Source("code", CODE.replace("8", "16")), True),
+        (Source("code", CLASS), Source("code", CLASS.replace("16", "24").replace("conv1", "first")), True),
+        (Source("code", CLASS), Source("code", f"{CLASS}\nnet = Net()\n"), True),
+        (Source("code", CLASS, "a"), Source("code", CLASS, "b"), False),
+        (Source("code", CLASS), Source("code", OTHER_CLASS), False),
+        (Source("code", CLASS), Source("code", CODE), False),
+        (Source("code", CODE), Source("code", "nn.Sequential(nn.Flatten(), nn.Linear(784, 10))"), False),
+        (Source("code", "vgg16"), Source("classic", "vgg16"), False),
+        (Source("classic", "vgg16"), Source("code", "vgg16"), False),
+    ],
+)
+def test_edits_are_told_from_other_code(before: Source, after: Source, same: bool) -> None:
+    assert is_edit(before, after) == same
+
+
 def test_an_input_can_be_chosen() -> None:
-    assert load(Source("code", CODE), (3, 17, 19)).input_shape == (3, 17, 19)
+    chosen = load(Source("code", CODE), (3, 17, 19))
+    assert (chosen.input_shape, chosen.input_choice) == ((3, 17, 19), "given")
+    assert load(Source("classic", "resnet18")).input_choice == "given"
     assert load(Source("classic", "resnet18"), (3, 64, 96)).input_shape == (3, 64, 96)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import zlib
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import Final, Literal, TypeAlias
 
 import torch
@@ -22,6 +24,7 @@ from explorer.profiling import profile
 
 Picture: TypeAlias = tuple[int, int, int]
 Origin = Literal["classic", "parts", "code"]
+Choice = Literal["given", "tried", "fits", "furthest"]
 
 USUAL_INPUTS: Final[tuple[Picture, ...]] = (
     (3, 224, 224),
@@ -69,6 +72,8 @@ class Network:
         classic: where it is one.
         plan: where it is made of parts, shapes and trouble.
         code: where it was typed.
+        input_choice: how the input was found: "given" by somebody, or the network's own; "tried" by the code; the
+            first of the usual ones that "fits"; where none does, the one that gets "furthest".
     """
 
     source: Source
@@ -78,6 +83,7 @@ class Network:
     classic: Classic | None = None
     plan: Plan | None = None
     code: ReadNetwork | None = None
+    input_choice: Choice = "given"
 
     @property
     def spec(self) -> NetworkSpec | None:
@@ -112,29 +118,58 @@ def load(source: Source, input_shape: Picture | None = None) -> Network:
             module = build(plan.sound)
         return Network(source, spec.name, module.eval(), spec.input_shape, plan=plan)
     read = read_network(source.text, source.name)
-    own = read.input_shape if read.input_shape and len(read.input_shape) == 3 else None
-    shape = input_shape or own or fitting_input(read)
-    return Network(source, read.title, read.ready(shape), shape, code=read)
+    shape, choice = _input_of_code(read, input_shape)
+    return Network(source, read.title, read.ready(shape), shape, code=read, input_choice=choice)
 
 
-def fitting_input(read: ReadNetwork) -> Picture:
+def _input_of_code(read: ReadNetwork, given: Picture | None) -> tuple[Picture, Choice]:
+    if given:
+        return given, "given"
+    if read.input_shape and len(read.input_shape) == 3:
+        return read.input_shape, "tried"
+    return fitting_input(read)
+
+
+def fitting_input(read: ReadNetwork) -> tuple[Picture, Choice]:
     """The first of the usual inputs with which the network runs; where none does, the one that gets furthest.
 
     >>> fitting_input(read_network("nn.Sequential(nn.Flatten(), nn.Linear(784, 10))"))
-    (1, 28, 28)
+    ((1, 28, 28), 'fits')
     """
     reached: dict[Picture, int] = {}
     for shape in USUAL_INPUTS:
         found = profile(read.ready(shape), shape)
         if found.failure is None:
-            return shape
+            return shape, "fits"
         reached[shape] = len(found.rows)
-    return max(USUAL_INPUTS, key=lambda shape: reached[shape])
+    return max(USUAL_INPUTS, key=lambda shape: reached[shape]), "furthest"
 
 
 def of_parts(spec: NetworkSpec) -> Source:
     """A network of parts as a source."""
     return Source("parts", to_link(spec))
+
+
+def is_edit(before: Source, after: Source) -> bool:
+    """Whether this is the same network in the same code, or in code of which half the pieces stood there before.
+
+    A piece ends with its line or at a comma, so that code in one line has some too.
+
+    >>> code = "nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())"
+    >>> is_edit(Source("code", code), Source("code", code.replace("8", "16")))
+    True
+    >>> is_edit(Source("code", code), Source("code", "nn.Sequential(nn.Flatten(), nn.Linear(784, 10))"))
+    False
+    """
+    if not before.origin == after.origin == "code":
+        return False
+    if before.text == after.text:
+        return before.name == after.name
+    return SequenceMatcher(None, _pieces(before), _pieces(after)).quick_ratio() >= 0.5
+
+
+def _pieces(code: Source) -> list[str]:
+    return [piece.strip() for piece in re.split(r"[\n,]", code.text)]
 
 
 def check_input(shape: Picture) -> None:

@@ -20,6 +20,7 @@ from explorer.networks.source import (
     Network,
     Picture,
     Source,
+    is_edit,
     of_parts,
     read_input,
     read_source,
@@ -46,7 +47,16 @@ nn.Sequential(
 )
 """
 _OWN, _TOO_LONG = "own", "code~own"
-_OWN_CODE, _CODE, _REFUSED, _TURN = "own code", "typed code", "trouble with a net", "file turn"
+_OWN_CODE, _TURN = "own code", "file turn"
+_REFUSED, _EXCERPT = "trouble with a net", "code in trouble"
+_CODE, _DRAFT, _PUT = "typed code", "code in the box", "code put into the box"
+_CHOSEN_INPUT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "tried": "Taken from the code, which tries it itself.",
+        "fits": "Chosen because the code runs with it.",
+        "furthest": "None of the usual inputs fits; {} gets furthest.",
+    }
+)
 
 
 def chosen_network() -> Network:
@@ -69,13 +79,21 @@ def _whole(text: str) -> Source:
 
 
 def take(source: Source) -> None:
-    """Make it the page's network."""
+    """Make it the page's network; an input that somebody chose is kept where only its code was edited."""
+    edited = _is_edit(source)
     try:
         text = write_source(source)
     except ModelError:
         st.session_state[_OWN_CODE], text = source.text, _TOO_LONG
     link.choose("net", text)
-    link.forget("input", "row")
+    link.forget("row", *([] if edited else ["input"]))
+
+
+def _is_edit(source: Source) -> bool:
+    try:
+        return is_edit(_whole(link.read("net", USUAL)), source)
+    except ExplorerError:
+        return False
 
 
 def take_parts(spec: NetworkSpec) -> None:
@@ -92,6 +110,8 @@ def origin(network: Network) -> None:
     way = controls.choice("origin", "Where the net comes from", WAYS, "the way", buttons=True, usual=usual)
     if trouble := st.session_state.pop(_REFUSED, None):
         st.error(plain(trouble), icon=":material/error:")
+    if excerpt := st.session_state.pop(_EXCERPT, None):
+        st.code(excerpt, language=None)
     _WAYS[way](network)
     if way != "build":  # whose list begins with it
         _given(network)
@@ -107,6 +127,8 @@ def _given(network: Network) -> None:
         key = f"input {words.lower()}"
         st.session_state[key] = now
         place.number_input(words, 1, most, key=key, on_change=_give)
+    if why := _CHOSEN_INPUT.get(network.input_choice):
+        st.caption(why.format("×".join(map(str, network.input_shape))))
 
 
 def _give() -> None:
@@ -172,9 +194,8 @@ def _build(network: Network) -> None:
 
 
 def _code(network: Network) -> None:
-    if _CODE not in st.session_state:
-        st.session_state[_CODE] = network.source.text if network.code else EXAMPLE
-    st.text_area(
+    _follow(network)
+    typed = st.text_area(
         "PyTorch code",
         key=_CODE,
         height=320,
@@ -183,9 +204,27 @@ def _code(network: Network) -> None:
         help="`nn.Sequential(…)`, loops, functions that make layers, `class Net(nn.Module)` with `forward`. "
         "It is read, never run.",
     )
+    st.session_state[_DRAFT] = typed
+    if not network.code or typed != network.source.text:
+        shown = "the code as it was read last" if network.code else plain(network.title)
+        st.caption(f":material/edit_note: This code has not been read yet: the table shows {shown}.")
     st.button("Read it", icon=":material/play_arrow:", on_click=_read_code, width="stretch")
     if network.code:
         _names(network, network.code)
+
+
+def _follow(network: Network) -> None:
+    """Put the network's code into the box, unless what is there was typed and has not been read.
+
+    What is typed is kept under a second key too: the box's own is lost where the box is not drawn.
+    """
+    state = st.session_state
+    put = state.setdefault(_PUT, EXAMPLE)
+    draft = state.get(_CODE, state.get(_DRAFT, put))
+    if network.code and draft in (put, network.source.text):
+        draft = state[_PUT] = network.source.text
+    if state.get(_CODE) != draft:  # a box that is set loses what is being typed
+        state[_CODE] = draft
 
 
 def _names(network: Network, read: ReadNetwork) -> None:
@@ -208,8 +247,7 @@ def _read_code() -> None:
     try:
         cache.network(source, None)
     except CodeError as error:
-        excerpt = f"\n\n```\n{error.excerpt}\n```" if error.excerpt else ""
-        st.session_state[_REFUSED] = f"{error}{excerpt}"
+        st.session_state[_REFUSED], st.session_state[_EXCERPT] = str(error), error.excerpt
     except ExplorerError as error:
         st.session_state[_REFUSED] = str(error)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html import escape
 from types import MappingProxyType
 from typing import Final
@@ -11,6 +12,8 @@ import streamlit as st
 
 from explorer.errors import ExplorerError
 from explorer.images import plain
+from explorer.network_failures import Failure
+from explorer.networks.planning import label
 from explorer.networks.source import Network
 from explorer.profiling import NetworkProfile
 from explorer.quantities import si
@@ -26,16 +29,25 @@ from explorer.ui.net_panels.memory import memory
 from explorer.ui.net_panels.timing import timing
 from explorer.ui.net_panels.where import where
 
+UNBUILT: Final = "not built"
+"""Path of a failure that belongs to no row."""
+
 
 def table(network: Network) -> NetworkProfile:
     """Title, totals and the table of layers."""
     found = cache.table(network.source, network.input_shape)
     st.markdown(f"## {plain(network.title)}")
-    st.html(f'<div class="figures">{"".join(_figures(found))}</div>')
+    stop = _stop(network, found)
+    if stop:
+        where = f" at {plain(stop.path)}" if stop.path else ""
+        st.warning(f"Stops{where}: {plain(stop.sentence)}", icon=":material/warning:")
+    st.html(f'<div class="figures">{"".join(_figures(found, stop))}</div>')
     repairs = net_controls.repairs(network, found)
+    # a part that is not built has no row, and one of its name may stand in a round before
+    shown = found if found.failure or not stop else replace(found, failure=replace(stop, path=UNBUILT))
     layer_table(
         "net table",
-        found,
+        shown,
         _choose,
         _chosen(found),
         [Repair(key, words) for key, (words, _) in repairs.items()],
@@ -45,23 +57,45 @@ def table(network: Network) -> NetworkProfile:
     return found
 
 
-def _figures(found: NetworkProfile) -> list[str]:
+def _stop(network: Network, found: NetworkProfile) -> Failure | None:
+    """Where the net stops: what its run says; of parts, what cannot follow and therefore is not built."""
+    trouble = network.plan and network.plan.trouble
+    if found.failure or not network.plan or not trouble:
+        return found.failure
+    kind, _, name = label(network.plan.spec, trouble.path).partition(" “")
+    return Failure(name.rstrip("”"), kind, trouble.sentence)
+
+
+def _figures(found: NetworkProfile, stop: Failure | None) -> list[str]:
     layers = sum(row.macs > 0 and row.parameters > 0 for row in found.leaves)
+    # rows end where the net stops, and all that is counted in them; a net that was run has its weights behind too
+    far = " so far" if stop else ""
+    whole = " in the whole net" if found.failure else far
     figures = [
-        ("parameters", si(found.parameters), f"{found.parameters:,}"),
-        ("MACs for one picture", si(found.macs), f"{found.macs:,}; FLOPs are twice as many"),
-        ("of weights", si(found.weight_bytes, "B"), f"{found.weight_bytes:,} bytes: 4 for each float32"),
-        ("activations", si(found.activations), f"{found.activations:,} numbers in all maps together"),
-        ("convolutions and dense layers", str(layers), "layers with weights that multiply"),
+        (f"parameters{far}", si(found.parameters), f"{found.parameters:,}"),
+        (f"MACs for one picture{far}", si(found.macs), f"{found.macs:,}; FLOPs are twice as many"),
+        (
+            f"of weights{whole}",
+            si(found.weight_bytes, "B"),
+            f"{found.weight_bytes:,} bytes: 4 for each float32",
+        ),
+        (f"activations{far}", si(found.activations), f"{found.activations:,} numbers in all maps together"),
+        (
+            f"layers with weights that multiply{far}",
+            str(layers),
+            "convolutions, dense layers, and attention, which counts once with its projections",
+        ),
     ]
     maps = [
-        row for row in found.leaves if row.outputs and len(row.outputs[0]) == 3 and min(row.outputs[0][1:]) > 1
+        row
+        for row in found.leaves
+        if row.outputs and len(row.outputs[0]) == 3 and min(row.outputs[0][1:]) > 1
     ]
     if maps and isinstance(maps[-1].field, ReceptiveField):  # behind windows of attention it is not known
         rows, columns = maps[-1].field.size
         beside = " + all" if maps[-1].field.everything else ""
         told = "its receptive field" + (", and all of the picture by a path beside" if beside else "")
-        figures.append(("pixels seen by a unit of the last map", f"{rows} × {columns}{beside}", told))
+        figures.append((f"pixels seen by a unit of the last map{far}", f"{rows} × {columns}{beside}", told))
     return [
         f'<div title="{escape(exact)}"><b>{escape(number)}</b><span>{escape(words)}</span></div>'
         for words, number, exact in figures

@@ -33,7 +33,10 @@ from explorer.profiling import profile
 from explorer.ui.components.layer_table import Repair, layer_table
 
 st.set_page_config(layout="wide")
-name = st.query_params.get("net", "resnet18")
+held = st.session_state.setdefault("held", {"chosen": None, "repairs": [], "net": None})
+if st.button("Take VGG-16"):
+    held["net"] = "vgg16"
+name = held["net"] or st.query_params.get("net", "resnet18")
 
 @st.cache_resource
 def profiled(name):
@@ -50,7 +53,6 @@ def profiled(name):
             net = torchvision.models.get_model(name)
     return profile(net, (3, 224, 224), name=name)
 
-held = st.session_state.setdefault("held", {"chosen": None, "repairs": []})
 if st.button("Choose one far down"):
     held["chosen"] = ("layer4.1.conv2", 0)
 table = profiled(name)
@@ -136,6 +138,15 @@ def product(page: Page) -> Locator:
 
 def cell(page: Page, path: str, key: str) -> Locator:
     return row(page, path).locator(f".cell.{key}")
+
+
+def bar(page: Page, path: str) -> float:
+    """Length of the bar under a row's parameters, as a part of the cell without its margins of 10 px."""
+    found = cell(page, path, "parameters").locator(".bar")
+    length = (
+        "bar => bar.getBoundingClientRect().width / (bar.parentElement.getBoundingClientRect().width - 20)"
+    )
+    return float(found.evaluate(length))
 
 
 # ------------------------------------------------------------------------------- the tree
@@ -326,6 +337,19 @@ def test_sorting_goes_down_up_and_back(page: Page, address: str):
     expect(head).to_have_attribute("aria-sort", "none")
     assert shown(page) == before
     assert focused(page)["text"] == "MACs"  # the button is still under the keys
+
+
+def test_bars_of_a_sorted_list_are_parts_of_its_largest_row(page: Page, address: str):
+    open_page(page, address)
+    whole = sum(weight.numel() for weight in torchvision.models.resnet18().parameters())
+    assert bar(page, "fc") == pytest.approx(513_000 / whole, abs=0.02)
+    page.get_by_role("columnheader", name="Parameters").get_by_role("button").click()
+    # 3·3·512·512 = 2,359,296 has layer4.0.conv2, as have layer4.1's two; layer4.0.conv1 half of it
+    assert bar(page, "layer4.0.conv2") == pytest.approx(1, abs=0.02)
+    assert bar(page, "layer4.0.conv1") == pytest.approx(0.5, abs=0.02)
+    assert bar(page, "fc") == pytest.approx(513_000 / 2_359_296, abs=0.02)
+    page.get_by_role("button", name="Linear 1", exact=True).click()
+    assert bar(page, "fc") == pytest.approx(1, abs=0.02)
 
 
 def test_sorting_by_field_puts_everything_last(page: Page, address: str):
@@ -551,6 +575,18 @@ def test_exports_take_what_is_shown(page: Page, address: str):
         "| fc | Linear | 1,000 | 513,000 | 512,000 |",
     ]
     assert len(text.splitlines()) == 5
+    assert text.splitlines()[3] == "| **Total of these rows** |  |  | **513,000** | **512,000** |"
+
+
+def test_a_sorted_list_is_exported_with_what_blocks_keep_themselves(page: Page, address: str):
+    open_page(page, address, "convnext_tiny")
+    page.get_by_role("columnheader", name="Parameters").get_by_role("button").click()
+    page.get_by_role("button", name="Export").click()
+    page.get_by_label("Only these rows, in this order").check()
+    _, text = downloaded(page, "CSV")
+    records = list(csv.DictReader(io.StringIO(text, newline="")))
+    weights = torchvision.models.convnext_tiny().parameters()
+    assert sum(int(record["parameters"]) for record in records) == sum(weight.numel() for weight in weights)
 
 
 def test_exports_are_copied(browser: Browser, address: str):
@@ -705,3 +741,22 @@ def test_columns_follow_the_width(browser: Browser, address: str):
         expect(page.get_by_role("columnheader")).to_have_count(4)
         page.set_viewport_size({"width": 1440, "height": 900})
         expect(page.get_by_role("columnheader")).to_have_count(10)
+
+
+def test_another_width_keeps_the_net_that_is_shown(browser: Browser, address: str):
+    with visiting(browser, width=1440) as page:
+        open_page(page, address)
+        page.get_by_role("button", name="Take VGG-16").click()
+        total = page.locator('.foot [data-total="parameters"]')
+        weights = sum(weight.numel() for weight in torchvision.models.vgg16().parameters())
+        expect(total).to_have_attribute("aria-label", f"{weights:,}")
+        settled(page)
+        for width, count in ((1000, 6), (1440, 10), (420, 4)):
+            page.set_viewport_size({"width": width, "height": 900})
+            expect(page.get_by_role("columnheader")).to_have_count(count)
+            at_rest(page)
+            expect(total).to_have_attribute("aria-label", f"{weights:,}")
+        page.set_viewport_size({"width": 400, "height": 900})  # as many columns: rows are drawn, no more
+        page.locator(".scroller").evaluate("scroller => (scroller.scrollTop = scroller.scrollHeight)")
+        expect(row(page, "classifier.6")).to_be_visible()
+        assert bar(page, "classifier.6") == pytest.approx((4096 * 1000 + 1000) / weights, abs=0.02)

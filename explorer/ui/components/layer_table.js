@@ -187,6 +187,7 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
     const focused = box.getRootNode().activeElement;
     const had = body.contains(focused) ? S.list[S.at.row]?.index : null;
     S.list = listed();
+    S.most = {};
     S.paths = new Set([...S.open].map((index) => keyOf(S.lines[index])));
     const place = S.list.findIndex((line) => line.index === had);
     if (place >= 0) S.at.row = place;
@@ -302,12 +303,18 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
         const { key } = column;
         if (key === "name") return nameHtml(line);
         const words = cellText(line, column), tip = escaped(hint(line, column));
-        const value = amount(line, column.of ?? key), whole = table.totals[column.of ?? key];
-        const bar = (table.shares[key] || column.of) && value && whole ? `<span class="bar" style="width:${((100 * value) / whole).toFixed(2)}%"></span>` : "";
+        const value = amount(line, column.of ?? key), whole = fullBar(column.of ?? key);
+        const bar = (table.shares[key] || column.of) && value && whole ? `<span class="bar" style="--share:${(value / whole).toFixed(4)}"></span>` : "";
         const look = `cell ${key}${column.numeric ? " number" : ""}${words === "0" || words === "0 %" ? " zero" : ""}`;
         return `<div role="gridcell" class="${look}" data-column="${place}" aria-colindex="${place + 1}" tabindex="-1" title="${tip || escaped(words)}">${column.numeric ? words : marked(words)}${bar}</div>`;
       })
       .join("");
+  }
+
+  // What a bar of full width stands for: the net's total; in a list without blocks its largest row.
+  function fullBar(key) {
+    if (!S.sort) return table.totals[key];
+    return (S.most[key] ??= S.list.reduce((most, line) => Math.max(most, amount(line, key) ?? 0), 0));
   }
 
   function nameHtml(line) {
@@ -410,7 +417,7 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
     const html = S.shownColumns.map((column, place) => {
       const { key } = column;
       const start = `class="cell${column.numeric ? " number" : ""}${key === "name" ? " name" : ""}" aria-colindex="${place + 1}"`;
-      if (key === "name") return `<div role="rowheader" ${start}>${S.failed ? "Total so far" : "Total"}</div>`;
+      if (key === "name") return `<div role="rowheader" ${start}>${table.failure ? "Total so far" : "Total"}</div>`;
       if (!(key in totals)) return `<div role="gridcell" ${start}></div>`;
       const short = key.endsWith("bytes") ? `${brief(totals[key])}B` : brief(totals[key]);
       return `<div role="gridcell" ${start} data-total="${key}" tabindex="0" title="${exact(totals[key])}${key.endsWith("bytes") ? ` bytes: ${megabytes(totals[key])}` : ""}" aria-label="${exact(totals[key])}">${short}</div>`;
@@ -633,11 +640,11 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
     openTotal(event.target.closest("[data-total]"));
   };
 
-  let due = 0;
+  cancelAnimationFrame(S.due); // it would draw the table of the run before
   scroller.onscroll = () => {
     if (product.matches(":popover-open")) product.hidePopover();
-    cancelAnimationFrame(due);
-    due = requestAnimationFrame(draw);
+    cancelAnimationFrame(S.due);
+    S.due = requestAnimationFrame(draw);
   };
 
   // ---------------------------------------------------------------------------- a number, opened
@@ -787,7 +794,7 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
     const { format } = button.closest(".line").dataset, copying = button.dataset.way === "copy", words = panel.querySelector("p");
     S.asked = Math.max(S.asked, Date.now()) + 1; // larger than any before, of this visit or an earlier one
     const answer = new Promise((resolve) => S.waiting.set(S.asked, resolve));
-    setTriggerValue("export", { count: S.asked, format, rows: asShown ? S.list.map(({ index }) => index) : null, columns: S.shownColumns.map(({ key }) => key).filter((key) => !key.startsWith("share_")) });
+    setTriggerValue("export", { count: S.asked, format, rows: asShown ? S.list.map(({ index }) => index) : null, flat: asShown && Boolean(S.sort), columns: S.shownColumns.map(({ key }) => key).filter((key) => !key.startsWith("share_")) });
     put(words, "Writing …");
     try {
       if (copying) {
@@ -826,8 +833,10 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
 
   // ---------------------------------------------------------------------------- width
 
+  // the observer of the run before would draw that run's table
   let width = box.clientWidth;
-  const watch = new ResizeObserver(() => {
+  S.watch?.disconnect();
+  S.watch = new ResizeObserver(() => {
     if (box.clientWidth === width) return;
     width = box.clientWidth;
     const before = S.shownColumns.map(({ key }) => key).join();
@@ -835,9 +844,9 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
     if (!S.columns && columns.filter(({ key }) => key === "name" || usual().includes(key)).map(({ key }) => key).join() !== before) arrange();
     else draw();
   });
-  watch.observe(box);
+  S.watch.observe(box);
   return () => {
-    watch.disconnect();
-    cancelAnimationFrame(due);
+    S.watch.disconnect();
+    cancelAnimationFrame(S.due);
   };
 }

@@ -8,7 +8,16 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.net_export import COLUMNS, DEFAULT_COLUMNS, FORMATS, Fold, folds_of, rows_to_json, table_lines
+from explorer.net_export import (
+    COLUMNS,
+    DEFAULT_COLUMNS,
+    FORMATS,
+    Fold,
+    folds_of,
+    itself,
+    rows_to_json,
+    table_lines,
+)
 from explorer.profiling import NetworkProfile
 from explorer.ui.components import register
 
@@ -92,7 +101,8 @@ def exported(profile: NetworkProfile, folds: Sequence[Fold], wish: object) -> di
     """The text that a message of the browser asks for, with its file's name and type; None where it asks for none.
 
     A wish holds "count" (echoed), "format" (a key of `FORMATS`), "rows" (numbers of lines as `rows_to_json` counts
-    them, or None for all but the folds) and "columns" (keys of `COLUMNS`, or None for the usual ones).
+    them, or None for all but the folds), "columns" (keys of `COLUMNS`, or None for the usual ones) and "flat" (true
+    where the rows are a list without blocks: then a block's line is what it keeps itself).
     """
     form = FORMATS.get(str(wish.get("format"))) if isinstance(wish, Mapping) else None
     if not isinstance(wish, Mapping) or form is None:
@@ -101,6 +111,8 @@ def exported(profile: NetworkProfile, folds: Sequence[Fold], wish: object) -> di
     rows, columns = wish.get("rows"), wish.get("columns")
     if isinstance(rows, Sequence):
         kept = [lines[at] for at in rows if isinstance(at, int) and 0 <= at < len(lines)]
+        if wish.get("flat") is True:
+            kept = [itself(profile, line) if line.role == "container" else line for line in kept]
     else:
         kept = [line for line in lines if line.times == 1]
     if isinstance(columns, Sequence):
