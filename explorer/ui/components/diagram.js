@@ -514,13 +514,15 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   // ---------------------------------------------------------------------------- width
 
   let width = canvas.clientWidth;
-  const watch = new ResizeObserver(() => {
+  // a new run comes without the end of the one before
+  canvas._watch?.disconnect();
+  const watch = (canvas._watch = new ResizeObserver(() => {
     if (canvas.clientWidth === width) return;
     const was = width;
     width = canvas.clientWidth;
     if (was) move({ ...S.view, x: S.view.x + (width - was) / 2 });
     else fit();
-  });
+  }));
   watch.observe(canvas);
   return () => watch.disconnect();
 }

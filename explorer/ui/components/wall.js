@@ -316,6 +316,7 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
     due = requestAnimationFrame(draw);
   };
   let known = sheet.clientWidth;
+  sheet._before?.(); // a new run comes without the end of the one before
   const watch = new ResizeObserver(() => {
     if (sheet.clientWidth === known) return;
     known = sheet.clientWidth;
@@ -324,9 +325,10 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
   watch.observe(sheet);
   window.addEventListener("cnn-explorer-maps", arrive);
   arrive();
-  return () => {
+  sheet._before = () => {
     watch.disconnect();
     cancelAnimationFrame(due);
     window.removeEventListener("cnn-explorer-maps", arrive);
   };
+  return sheet._before;
 }
