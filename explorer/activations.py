@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from explorer.convolution import Pair
-from explorer.errors import ClassError, LayerError
+from explorer.errors import ClassError, LayerError, ModelError
 from explorer.recording import Recorder
 from explorer.stages import blank
 
@@ -369,6 +369,7 @@ class Probe:
 
         Raises:
             LayerError: a layer that is not there.
+            ModelError: the taps have been taken off meanwhile.
         """
         asked = self.layer(layer)
         kept: list[Tensor] = []
@@ -380,7 +381,7 @@ class Probe:
 
         self.run(x, read)
         if not kept:
-            raise LayerError(f"{asked.key} was not heard: the network was put away meanwhile.")
+            raise ModelError("The network was put away meanwhile, to make room for others: start again.")
         return as_maps(kept[0], asked.layout)
 
     def close(self) -> None:

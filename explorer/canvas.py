@@ -134,21 +134,6 @@ def normalised(picture: Tensor, preprocessing: Preprocessing) -> Tensor:
     return (picture - mean) / std
 
 
-def features(probe: Probe, picture: Tensor, layer: str) -> Tensor:
-    """The maps (N, C, h, w) of a layer inside torch's graph, see `Probe.activation`.
-
-    Raises:
-        LayerError: a layer that is not there.
-        ModelError: the network was released meanwhile, so that its layers are no longer heard.
-    """
-    try:
-        return probe.activation(picture, layer)
-    except IndexError:
-        raise ModelError(
-            "The network was put away meanwhile, to make room for others: start again."
-        ) from None
-
-
 def sides(probe: Probe, channels: int = 3) -> tuple[int, ...]:
     """The sides that pictures may have for this network, its own first; others where it takes them, to be quicker.
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from explorer.activations import Layer, Probe
-from explorer.canvas import Canvas, features, normalised
+from explorer.canvas import Canvas, normalised
 from explorer.convolution import Pair
 from explorer.errors import LayerError, ModelError
 from explorer.preprocessing import Preprocessing
@@ -209,7 +209,7 @@ class _Search:
         self.done = 0
         try:
             with torch.no_grad():
-                self.wanted = features(probe, fed, layer.key).cpu().clone()
+                self.wanted = probe.activation(fed, layer.key).cpu().clone()
         except (RuntimeError, ValueError, AssertionError) as error:
             raise ModelError(
                 f"The network does not take pictures of {settings.side} × {settings.side}; its own are "
@@ -278,7 +278,7 @@ class _Search:
         return size * self._distance(now) + (1 - size) * 2 * (1 - alike)
 
     def _features(self, picture: Tensor) -> Tensor:
-        return features(self.probe, normalised(picture, self.preprocessing), self.layer.key).cpu()
+        return self.probe.activation(normalised(picture, self.preprocessing), self.layer.key).cpu()
 
     def _distance(self, now: Tensor) -> Tensor:
         """‖Φ − Φ₀‖² / ‖Φ₀‖²."""

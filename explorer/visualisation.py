@@ -27,7 +27,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from explorer.activations import Probe
-from explorer.canvas import Canvas, Holding, features, normalised
+from explorer.canvas import Canvas, Holding, normalised
 from explorer.errors import ClassError, LayerError, ModelError
 from explorer.preprocessing import Preprocessing
 
@@ -233,7 +233,7 @@ class Visualisation:
                 raise ClassError(f"Class {target.index} is outside 0–{scores.shape[1] - 1}.")
             score: Tensor = scores[0, target.index]
             return score
-        maps = features(probe, fed, target.layer)[0]
+        maps = probe.activation(fed, target.layer)[0]
         if isinstance(target, Unit):
             plane = maps[target.channel]
             return plane.mean() if target.cell == "all" else plane[plane.shape[0] // 2, plane.shape[1] // 2]
