@@ -5,6 +5,7 @@ const STEP = 13; // and of a level
 const TYPING = 300; // ms without a key before a typed value is sent
 const SAME_STEP = 1500; // ms within which the next value of a setting belongs to the same step back
 const PATIENCE = 4000; // ms after which edits that were not answered are sent again
+const NO_CLICK = 300; // ms after the lifting of a finger in which its click comes, if it does
 const SAME_TAP = 700; // ms within which a click belongs to the tap before it
 const BAR = 60; // the navigation at the top, which lies over the page
 const UNKNOWN = new Set(["undo", "redo", "open", "ungroup", "repair"]); // Python alone knows what comes of these
@@ -276,22 +277,26 @@ export default function ({ data, parentElement: root, setStateValue }) {
   }
 
   // A drag that ends in speed is a fling to Chromium: the next tap only stops it, and no click comes.  So the lifting
-  // of a finger acts itself, and a click that comes all the same is dropped.
+  // of a finger acts itself where no click has come, and one that comes after that is dropped.
   tools.onpointerdown = (event) => {
     S.pressed = event.target.closest("button");
-    S.wasOpen = menu.matches(":popover-open"); // what the lifting shuts is not opened again
+    S.wasOpen = menu.matches(":popover-open"); // what the tap shuts is not opened again
   };
   tools.onpointerup = (event) => {
     const button = S.pressed;
     if (event.pointerType !== "touch" || !button || button.disabled) return;
     const { left, right, top, bottom } = button.getBoundingClientRect();
     if (event.clientX < left || event.clientX > right || event.clientY < top || event.clientY > bottom) return;
-    S.tapped = event.timeStamp;
-    setTimeout(() => act(button.dataset.act)); // what a tap beside it shuts has been shut by then
+    clearTimeout(S.lifted);
+    S.lifted = setTimeout(() => {
+      S.tapped = performance.now();
+      act(button.dataset.act);
+    }, NO_CLICK);
   };
   tools.onclick = (event) => {
     const button = event.target.closest("button");
-    const again = event.detail > 0 && event.timeStamp - (S.tapped ?? -Infinity) < SAME_TAP;
+    clearTimeout(S.lifted);
+    const again = event.detail > 0 && performance.now() - (S.tapped ?? -Infinity) < SAME_TAP;
     if (button && !again) act(button.dataset.act);
   };
 
