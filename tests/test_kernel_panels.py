@@ -31,8 +31,9 @@ from explorer.models import DEFAULT_MODEL, load_network
 from explorer.ui import cache
 from explorer.ui.components.stencil import Laying
 from explorer.ui.kernel_panels import bank, find, results
-from explorer.ui.kernel_panels.pictures import corner_tile, paint, readable
+from explorer.ui.kernel_panels.pictures import corner_tile, paint
 from explorer.ui.kernel_show import PANELS
+from explorer.ui.numbers import readable
 from tests.test_pages import choices, visit
 
 CAT = sample_photo("cat")

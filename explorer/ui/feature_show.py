@@ -31,7 +31,7 @@ from explorer.ui.feature_panels.inversion import inversion
 from explorer.ui.feature_panels.journey import journey
 from explorer.ui.feature_panels.up import up
 from explorer.ui.feature_panels.visualise import visualise
-from explorer.ui.show import percent
+from explorer.ui.numbers import percent, typeset
 
 
 def layers(fed: NetworkInput, chosen: Layer) -> None:
@@ -166,7 +166,7 @@ def _figures(subject: Subject) -> list[str]:
             f"{values.size:,} numbers",
         ),
         (percent(zeros), "are zero", f"{int((values == 0).sum()):,} of {values.size:,}"),
-        (f"{subject.maps.peak:.3g}", "strongest value", "whatever its sign"),
+        (typeset(subject.maps.peak), "strongest value", "whatever its sign"),
     ]
     field = seen(table, layer)
     if field == "everything" or (isinstance(field, ReceptiveField) and field.everything):

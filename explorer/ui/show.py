@@ -21,15 +21,7 @@ from explorer.ui import cache, link
 from explorer.ui.components.copy_link import copy_link
 from explorer.ui.components.heat_view import Pane
 from explorer.ui.components.tiles import Tile, tiles
-
-
-def percent(probability: float) -> str:
-    """A probability for reading.
-
-    >>> percent(0.81234), percent(0.0001), percent(0.0)
-    ('81.2 %', '< 0.1 %', '0.0 %')
-    """
-    return "< 0.1 %" if 0 < probability < 0.0005 else f"{100 * probability:.1f} %"
+from explorer.ui.numbers import percent
 
 
 def pane(fed: NetworkInput, probabilities: npt.NDArray[np.float32], found: Saliency) -> Pane:

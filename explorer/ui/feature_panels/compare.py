@@ -26,6 +26,7 @@ from explorer.ui.components.pairs import MapPair, pairs
 from explorer.ui.components.picker import Option, picker
 from explorer.ui.components.tiles import Tile, tiles
 from explorer.ui.feature_controls import Subject
+from explorer.ui.numbers import typeset
 
 WITH: Final = {"picture": "Another picture", "network": "Another network", "random": "Random weights"}
 SCALES: Final = {"pair": "each pair", "map": "each map", "all": "all maps"}
@@ -295,9 +296,9 @@ def _large(subject: Subject, sides: Sides) -> None:
     ):
         values = maps.values[number]
         said = (
-            f"mean {values.mean(dtype=np.float64):.3g}, from {values.min():.3g} to {values.max():.3g}; "
-            f"colours span ±{peak:.3g}"
-        ).replace("-", "−")
+            f"mean {typeset(values.mean(dtype=np.float64))}, from {typeset(values.min())} to "
+            f"{typeset(values.max())}; colours span ±{typeset(peak)}"
+        )
         picture = (
             f'<img class="seen" src="{cache.fed_image(fed)}" alt="{escape(name)}, as the network is fed it">'
             if sides.same_net
@@ -314,18 +315,19 @@ def _large(subject: Subject, sides: Sides) -> None:
     if sides.same_net:
         here, there = (float(m.values[unit].mean(dtype=np.float64)) for m in (sides.here, sides.there))
         st.markdown(
-            f"Unit {unit} gives **{here:.3g}** on average for {plain(sides.names[0])} and **{there:.3g}** for "
-            f"{plain(sides.names[1])}. Correlation of the two maps, cell by cell: **{r:+.2f}**."
+            f"Unit {unit} gives **{typeset(here)}** on average for {plain(sides.names[0])} and "
+            f"**{typeset(there)}** for {plain(sides.names[1])}. Correlation of the two maps, cell by "
+            f"cell: **{typeset(r, '+.2f')}**."
         )
     elif sides.here.layer == sides.there.layer and (sides.partners == np.arange(len(sides.partners))).all():
         st.markdown(
-            f"Correlation of the two maps, cell by cell: **{r:+.2f}**. A number has no meaning across weights: unit "
-            f"{unit} of the one is not unit {unit} of the other."
+            f"Correlation of the two maps, cell by cell: **{typeset(r, '+.2f')}**. A number has no meaning across "
+            f"weights: unit {unit} of the one is not unit {unit} of the other."
         )
     else:
         st.markdown(
             f"Of the other layer’s {sides.there.layer.channels:,} units, **unit {other}** is the most like unit {unit} "
-            f"for this picture: correlation **{r:+.2f}**."
+            f"for this picture: correlation **{typeset(r, '+.2f')}**."
         )
 
 
@@ -369,16 +371,16 @@ def _pairs(subject: Subject, sides: Sides, asked: str) -> None:
         other, peaks = int(sides.partners[unit]), _peaks(sides, unit, scale)
         here, there = float(means[0][unit]), float(means[1][other])
         r = float(sides.alike[unit])
-        detail = f"{here - there:+.{digits}f}" if order == "differ" else f"r {r:+.2f}"
+        detail = typeset(here - there, f"+.{digits}f") if order == "differ" else f"r {typeset(r, '+.2f')}"
         entries.append(
             MapPair(
                 unit,
                 _image(sides.here.values[unit], peaks[0], CELLS),
                 _image(sides.there.values[other], peaks[1], CELLS),
                 str(unit) if other == unit and asked != "network" else f"{unit} ↔ {other}",
-                detail.replace("-", "−"),
-                f"Unit {unit}, and unit {other} on the other side: means {here:.3g} and {there:.3g}, "
-                f"correlation {r:+.2f}",
+                detail,
+                f"Unit {unit}, and unit {other} on the other side: means {typeset(here)} and {typeset(there)}, "
+                f"correlation {typeset(r, '+.2f')}",
             )
         )
     words = f"{first + 1}–{first + len(entries)} of {len(sorted_units):,}"

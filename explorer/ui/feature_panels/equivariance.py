@@ -21,7 +21,8 @@ from explorer.references import PAPERS
 from explorer.ui import cache, controls, link
 from explorer.ui.components.dials import Dial, dials
 from explorer.ui.feature_controls import Subject
-from explorer.ui.kernel_panels.pictures import Figure, figures, paint, readable
+from explorer.ui.kernel_panels.pictures import Figure, figures, paint
+from explorer.ui.numbers import readable
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from explorer.filter_tracing import Behind, Origin
 from explorer.filters import Dead, Duplicates, FilterBank, Statistics, orders_of, relatives
 from explorer.images import plain
 from explorer.ui.feature_panels.filter_view import Shown
-from explorer.ui.kernel_panels.pictures import readable
+from explorer.ui.numbers import readable, typeset
 
 
 def headline(bank: FilterBank) -> str:
@@ -194,4 +194,4 @@ def brief(value: float | np.floating) -> str:
 
 def signed(value: float) -> str:
     """A number with its sign and three decimals."""
-    return f"{value:+.3f}".replace("-", "−")
+    return typeset(value, "+.3f")

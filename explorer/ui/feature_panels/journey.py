@@ -18,7 +18,7 @@ from explorer.ui import cache, feature_controls
 from explorer.ui.components.journey import Frame, Rectangle
 from explorer.ui.components.journey import journey as film
 from explorer.ui.feature_controls import Subject
-from explorer.ui.show import percent
+from explorer.ui.numbers import percent
 
 ANSWERS: Final = 5
 WHOLE: Final[Rectangle] = (0.0, 0.0, 1.0, 1.0)

@@ -19,6 +19,7 @@ from explorer.ui import cache, controls, feature_controls, frame, link
 from explorer.ui.components.before_after import Pair, before_after
 from explorer.ui.components.effects import Effect, effects
 from explorer.ui.feature_controls import Subject
+from explorer.ui.numbers import typeset
 
 Floats = NDArray[np.float32]
 
@@ -339,7 +340,7 @@ def _of_class(
     positive = int((support > 0).sum())
     st.caption(
         f"{positive:,} of {layer.channels:,} units support it by the slope, {int((support < 0).sum()):,} speak against "
-        f"it; the slopes add up to {float(support.sum(dtype=np.float64)):+.2f}."
+        f"it; the slopes add up to {typeset(float(support.sum(dtype=np.float64)), '+.2f')}."
         + (f" Not shown: {_units(rest)} between these." if rest > 0 else "")
         + (f" Unit {subject.unit}, below, is the one that is looked at." if subject.unit not in lines else "")
     )

@@ -22,7 +22,7 @@ from explorer.ui.feature_controls import Subject
 from explorer.ui.feature_panels import searching
 from explorer.ui.feature_panels.inversion import seed
 from explorer.ui.feature_panels.searching import Tile
-from explorer.ui.kernel_panels.pictures import readable
+from explorer.ui.numbers import readable
 from explorer.ui.show import download, file_stem
 from explorer.visualisation import (
     LIMIT,

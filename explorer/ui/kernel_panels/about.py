@@ -15,7 +15,8 @@ from explorer.kernel_facts import costs, dilated, frequency_response, rank, sepa
 from explorer.kernels import Kernel, Weights
 from explorer.ui import kernel_controls
 from explorer.ui.components.stencil import Laying
-from explorer.ui.kernel_panels.pictures import Figure, figures, readable
+from explorer.ui.kernel_panels.pictures import Figure, figures
+from explorer.ui.numbers import readable
 
 _COLOURS = ("Red", "Green", "Blue")
 _SIDE, _SAMPLES = 128, 64

@@ -13,8 +13,9 @@ from explorer.kernels import KERNELS, Kernel, read_kernel
 from explorer.ui import cache, controls, kernel_controls, link
 from explorer.ui.components.stencil import Laying
 from explorer.ui.components.tiles import Tile, tiles
-from explorer.ui.kernel_panels.pictures import corner_tile, readable
+from explorer.ui.kernel_panels.pictures import corner_tile
 from explorer.ui.kernel_panels.results import SMALL, fitted, inner_peak
+from explorer.ui.numbers import readable
 
 MOST: Final = 8
 USUAL: Final = "gaussian~7~2!sharpen!sobel_x!sobel_y!laplacian_8!log!gabor~11~45!emboss"

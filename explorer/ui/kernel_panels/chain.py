@@ -13,8 +13,9 @@ from explorer.images import Photo
 from explorer.kernels import KERNELS, Kernel
 from explorer.ui import cache, controls, kernel_controls
 from explorer.ui.components.stencil import Laying
-from explorer.ui.kernel_panels.pictures import Figure, figures, paint, readable
+from explorer.ui.kernel_panels.pictures import Figure, figures, paint
 from explorer.ui.kernel_panels.results import SMALL, Chained, single_grid
+from explorer.ui.numbers import readable
 
 USUAL: Final = ("sobel_x", "gaussian", "none", "none")
 ABOVE, NONE = "above", "none"

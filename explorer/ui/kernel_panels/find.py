@@ -21,8 +21,9 @@ from explorer.kernels import MAX_SIDE, Kernel
 from explorer.ui import controls, link
 from explorer.ui.components.dials import Dial, dials
 from explorer.ui.components.stencil import Laying
-from explorer.ui.kernel_panels.pictures import Figure, figures, readable
+from explorer.ui.kernel_panels.pictures import Figure, figures
 from explorer.ui.kernel_panels.results import single_grid, turned
+from explorer.ui.numbers import readable
 
 SIDE: Final = 28
 """Of the drawing that is searched, in pixels: that of the digits that networks learned to read first."""

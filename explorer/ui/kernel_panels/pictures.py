@@ -34,17 +34,6 @@ def corner_tile(result: NDArray[np.float32], kernel: Kernel, shown: str, peak: f
     return tile
 
 
-def readable(value: float) -> str:
-    """A number for reading: four digits that count, thousands apart.
-
-    >>> readable(-1234.56), readable(0.11111), readable(0.0000123)
-    ('−1,235', '0.1111', '1.23e−05')
-    """
-    size = abs(value)
-    text = f"{value:,.0f}" if size >= 1000 else f"{value:.4g}" if size >= 0.001 else f"{value:.3g}"
-    return text.removeprefix("-0") or "0" if value == 0 else text.replace("-", "−")
-
-
 @dataclass(frozen=True)
 class Figure:
     """A picture (PNG), the title and the words under it, what it shows for who does not see it, its width."""

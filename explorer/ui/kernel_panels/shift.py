@@ -13,8 +13,9 @@ from explorer.kernels import Kernel
 from explorer.ui import cache, controls, kernel_controls, link
 from explorer.ui.components.dials import Dial, dials
 from explorer.ui.components.stencil import Laying
-from explorer.ui.kernel_panels.pictures import Figure, figures, paint, readable
+from explorer.ui.kernel_panels.pictures import Figure, figures, paint
 from explorer.ui.kernel_panels.results import SMALL, fitted
+from explorer.ui.numbers import readable
 
 POOLINGS: Final = {"none": "None", "max": "Maximum of 2×2", "mean": "Mean of 2×2"}
 FARTHEST: Final = 64

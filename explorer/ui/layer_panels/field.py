@@ -34,6 +34,7 @@ from explorer.ui.layer_panels.stacks import (
     steps_of,
     write_stack,
 )
+from explorer.ui.numbers import typeset
 from explorer.worked_examples import field_steps
 
 USUAL: Final = "vgg16"
@@ -583,12 +584,12 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f}{_NO_BREAK}%"
 
 
-def _minus(number: int) -> str:
-    return f"{number:,}".replace("-", "−")
-
-
 def _start(start: Pair) -> str:
-    return _minus(start[0]) if start[0] == start[1] else f"{_minus(start[0])}, {_minus(start[1])}"
+    return (
+        typeset(start[0], ",")
+        if start[0] == start[1]
+        else f"{typeset(start[0], ',')}, {typeset(start[1], ',')}"
+    )
 
 
 def _span(ends: Pair) -> str:
@@ -597,7 +598,7 @@ def _span(ends: Pair) -> str:
     >>> _span((-3, 12))
     '−3 to 12'
     """
-    return f"{_minus(ends[0])} to {_minus(ends[1])}"
+    return f"{typeset(ends[0], ',')} to {typeset(ends[1], ',')}"
 
 
 def _cells(read: Sequence[int]) -> str:
@@ -609,6 +610,6 @@ def _cells(read: Sequence[int]) -> str:
     if not read:
         return "none"
     if len(read) == 1:
-        return _minus(read[0])
+        return typeset(read[0], ",")
     span = _span((read[0], read[-1]))
     return span if len(read) == read[-1] - read[0] + 1 else f"{len(read)} of {span}"
