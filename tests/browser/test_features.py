@@ -282,6 +282,24 @@ def test_a_typical_map_is_painted_at_each_station(page: Page, address: str):
     expect(page.locator(".strip .tile").nth(3)).to_have_attribute("title", re.compile(f"map {typical},"))
 
 
+def test_the_strip_begins_with_the_picture_that_is_fed(page: Page, address: str):
+    open_page(page, address)
+
+    def difference(key: str) -> float:
+        drawn = page.locator(".strip figure canvas").evaluate("canvas => canvas.toDataURL()")
+        shown = Image.open(io.BytesIO(base64.b64decode(drawn.partition(",")[2]))).convert("RGB")
+        wanted = Image.fromarray(card(DEFAULT_MODEL).preprocessing.image(sample_photo(key).pixels))
+        small = np.asarray(wanted.resize(shown.size, Image.Resampling.BILINEAR)).astype(float)
+        return float(np.abs(small - np.asarray(shown)).mean())
+
+    for key, title in (("coffee", "Coffee"), ("rocket", "Rocket"), ("cat", "Cat")):
+        page.get_by_role("radiogroup", name="Picture").get_by_role("radio", name=title, exact=True).click()
+        settled(page)
+        page.wait_for_timeout(500)  # the picture is decoded
+        others = [difference(other) for other in ("coffee", "rocket", "cat") if other != key]
+        assert difference(key) < 8 < min(others), key
+
+
 def test_any_layer_is_found_by_its_name(page: Page, address: str):
     open_page(page, address)
     page.locator(".picker .open").last.click()

@@ -32,7 +32,7 @@ export function clipped(text, width, size, weight) {
   return `${text.slice(0, end).trimEnd()}…`;
 }
 
-const isRound = (node) => node.role === "operation" && node.kind.replace(/_+$/, "") in ROUND;
+const isRound = (node) => node.role === "operation" && !node.stop && node.kind.replace(/_+$/, "") in ROUND;
 export const signOf = (node) => ROUND[node.kind.replace(/_+$/, "")];
 
 // The lines of a box: what it is, its settings, its shape.
@@ -40,6 +40,7 @@ function linesOf(node) {
   const lines = [];
   if (node.settings) lines.push({ text: node.settings, size: 11.5, quiet: true });
   if (node.outputs.length) lines.push({ text: shapeText(node.outputs), size: 11.5 });
+  if (node.stop) lines.push({ text: node.stop.words, size: 11.5, wrong: true });
   return lines;
 }
 

@@ -1,6 +1,6 @@
 // Maps as slabs in oblique projection: thickness to the right, rows upwards, columns into the depth.
 // Edges follow the square root of the sizes: drawn in proportion, a first map would hide all others.
-const TALL = 200, THICK = 34, SLANT = 0.34, NEIGHBOUR = 5, LEVEL = 150;
+const TALL = 200, THICK = 34, SLANT = 0.34, NEIGHBOUR = 5, LEVEL = 150, HALT = 11;
 
 const dense = (slab) => slab.shape.length < 2;
 
@@ -38,8 +38,8 @@ function wordsOf(group) {
   return { before, after: after.map((text) => ({ text })) };
 }
 
-// Where slabs, arrows and words stand; `slabs` in their order.
-export function standing(slabs) {
+// Where slabs, arrows and words stand; `slabs` in their order, `stop` what could not follow, if anything.
+export function standing(slabs, stop = null) {
   const groups = [];
   for (const each of measured(slabs)) {
     const last = groups.at(-1)?.at(-1)?.slab;
@@ -73,6 +73,15 @@ export function standing(slabs) {
     found.labels.push({ text: label, x: (from + x) / 2, y: LEVEL + (last.h + last.dy) / 2 + 18 });
     x += Math.max(last.dx + 6, spare);
   });
+  if (stop) {
+    const before = [{ text: stop.kind, strong: true }, ...stop.settings.split(", ").filter(Boolean).slice(0, 2).map((text) => ({ text }))];
+    const wide = Math.max(26, ...[...before, { text: stop.words, strong: true }].map(({ text, strong }) => widthOf(text, 11, strong ? 650 : 400)));
+    found.arrows.push({ x, y: LEVEL, to: x + wide + 12, wrong: true });
+    before.toReversed().forEach((line, up) => found.words.push({ ...line, x: x + wide / 2 + 5, y: LEVEL - 8 - 13.5 * up }));
+    found.words.push({ text: stop.words, strong: true, wrong: true, x: x + wide / 2 + 5, y: LEVEL + 16 });
+    found.stop = { x: x + wide + 14 + HALT, y: LEVEL, r: HALT, name: `${before.map(({ text }) => text).join(" ")}, ${stop.words}: ${stop.sentence}` };
+    x += wide + 14 + 2 * HALT;
+  }
   for (const line of [...found.labels, ...found.words]) low = Math.max(low, line.y);
   found.width = x + 20;
   const high = Math.min(...found.slabs.map(({ y, dy }) => y - dy), ...found.words.map(({ y }) => y - 11));

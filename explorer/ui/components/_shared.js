@@ -3,3 +3,13 @@
 // Runs come often and change little, and writing the same text again would cost a layout.
 const put = (node, text) => node.textContent !== text && (node.textContent = text);
 
+// Gives `arrived` the address of the picture `id`, now or when it comes.  A new run comes without the end of the one
+// before: what `element` waited for until then is dropped.  Returns the end.
+function awaitPhoto(element, id, arrived) {
+  const look = () => window.cnnExplorerPhotos?.has(id) && arrived(window.cnnExplorerPhotos.get(id));
+  window.removeEventListener("cnn-explorer-photo", element._awaited);
+  element._awaited = (event) => event.detail === id && look();
+  window.addEventListener("cnn-explorer-photo", element._awaited);
+  look();
+  return () => window.removeEventListener("cnn-explorer-photo", element._awaited);
+}

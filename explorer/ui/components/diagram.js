@@ -1,9 +1,8 @@
 // A network as a picture: a graph of boxes, or its maps as slabs to scale.  Drag to move, pinch or Ctrl and the wheel
 // to zoom, click to choose, double-click or Enter to open.
 const SVG = "http://www.w3.org/2000/svg";
-const HUES = { convolution: "#0a8fd1", normalisation: "#009a9b", activation: "#d8662a", pooling: "#419547", dense: "#8e57d8", attention: "#d43b86", operation: "#ac8b26", other: "#76828b" };
-const LIGHT = { ground: "#ffffff", text: "#16212a", quiet: "#51606b", line: "#8896a0", box: "#ffffff", frame: "#f3f6f8", border: "#c3ccd3", block: "#5b6a76" };
-const DARK = { ground: "#0e1418", text: "#e8eff3", quiet: "#a3b2bc", line: "#71818c", box: "#182127", frame: "#131b20", border: "#3a4852", block: "#93a3ae" };
+const LIGHT = { ground: "#ffffff", text: "#16212a", quiet: "#51606b", line: "#8896a0", box: "#ffffff", frame: "#f3f6f8", border: "#c3ccd3", block: "#5b6a76", wrong: "#b3261e" };
+const DARK = { ground: "#0e1418", text: "#e8eff3", quiet: "#a3b2bc", line: "#71818c", box: "#182127", frame: "#131b20", border: "#3a4852", block: "#93a3ae", wrong: "#ff8a80" };
 const FAR = [0.02, 4], READABLE = 0.72, STEP = 1.25;
 
 const escaped = (text) => String(text).replace(/[&<>"]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[sign]);
@@ -27,6 +26,7 @@ function told(node) {
   if (node.outputs.length) parts.push(`output ${shapeText(node.outputs)}`);
   if (node.parameters) parts.push(`${exact(node.parameters)} parameters`);
   if (node.macs) parts.push(`${exact(node.macs)} MACs (${(100 * node.share).toFixed(node.share < 0.0995 ? 1 : 0)} % of the net)`);
+  if (node.stop) parts.push(`${node.stop.words}: ${node.stop.sentence}`);
   return parts.join(", ");
 }
 
@@ -42,9 +42,12 @@ function graphText(graph, placed, look, live) {
   });
   placed.paths.forEach(({ d }, at) => {
     const [source, target, shapes] = graph.edges[at];
-    const name = `${graph.nodes[source].title} → ${graph.nodes[target].title}: ${shapeText(shapes)}`;
+    const { stop } = graph.nodes[target], from = graph.nodes[source].title;
+    // without shapes it is not known what arrived: the order alone is drawn
+    const name = shapes.length ? `${from} → ${graph.nodes[target].title}: ${shapeText(shapes)}` : `After ${from} it stops`;
+    const line = `stroke="${stop ? look.wrong : look.line}"${shapes.length ? "" : ' stroke-dasharray="5 4"'}`;
     const wide = live ? `<path d="${d}" fill="none" stroke="transparent" stroke-width="11"/>` : "";
-    curves.push(`<g class="edge" data-edge="${at}"><title>${escaped(name)}</title>${wide}<path class="curve" d="${d}" fill="none" stroke="${look.line}" stroke-width="1.4" marker-end="url(#arrow)"/></g>`);
+    curves.push(`<g class="edge" data-edge="${at}"><title>${escaped(name)}</title>${wide}<path class="curve" d="${d}" fill="none" ${line} stroke-width="1.4" marker-end="url(#${stop ? "halt" : "arrow"})"/></g>`);
   });
   return `${frames.join("")}${curves.join("")}${heads.join("")}${boxes.join("")}`;
 }
@@ -73,15 +76,16 @@ function toggleText(x, y, sign, look) {
 }
 
 function boxText(node, at, { x, y, w, h }, look, live) {
-  const hue = HUES[node.family] ?? look.block, middle = x + w / 2;
+  const hue = look.hues[node.family] ?? look.block, middle = x + w / 2;
   let text = opening(node, at, live);
   if (isRound(node)) {
     const sign = signOf(node);
     return `${text}<circle class="outline" cx="${n(middle)}" cy="${n(y + h / 2)}" r="${n(w / 2 - 1)}" fill="${mixed(hue, look.ground, 0.16)}" stroke="${hue}" stroke-width="1.6"/>${words(middle, y + h / 2 + (sign.length > 1 ? 4 : 6), sign, { size: sign.length > 1 ? 11.5 : 19, weight: sign.length > 1 ? 650 : 500, fill: look.text, anchor: "middle" })}</g>`;
   }
   for (let sheet = node.opens ? (node.times > 1 ? 2 : 1) : 0; sheet > 0; sheet -= 1) text += `<rect x="${n(x + 4 * sheet)}" y="${n(y + 4 * sheet)}" width="${n(w)}" height="${n(h)}" rx="8" fill="${look.box}" stroke="${look.border}"/>`;
-  const fill = node.family ? mixed(hue, look.box, 0.1) : look.box;
-  text += `<rect class="outline" x="${n(x)}" y="${n(y)}" width="${n(w)}" height="${n(h)}" rx="8" fill="${fill}" stroke="${node.family ? mixed(hue, look.ground, 0.6) : node.role === "input" ? look.line : look.block}" stroke-width="1.3"/>`;
+  const fill = node.stop ? mixed(look.wrong, look.box, 0.12) : node.family ? mixed(hue, look.box, 0.1) : look.box;
+  const border = node.stop ? look.wrong : node.family ? mixed(hue, look.ground, 0.6) : node.role === "input" ? look.line : look.block;
+  text += `<rect class="outline" x="${n(x)}" y="${n(y)}" width="${n(w)}" height="${n(h)}" rx="8" fill="${fill}" stroke="${border}" stroke-width="${node.stop ? 1.8 : 1.3}"/>`;
   if (node.family) text += `<path d="M${n(x + 5)} ${n(y + 1)}h-0.5a3.8 3.8 0 0 0-3.8 6v${n(h - 14)}a3.8 3.8 0 0 0 3.8 6h.5z" fill="${hue}"/>`;
   const room = w - 24 - (node.opens ? 22 : 0), left = x + 13, pill = node.times > 1 ? widthOf(`×${node.times}`, 11.5, 650) + 18 : 0;
   const kind = clipped(node.kind, room - pill, 12.5, 650), used = widthOf(kind, 12.5, 650);
@@ -89,7 +93,7 @@ function boxText(node, at, { x, y, w, h }, look, live) {
   if (pill) text += `<rect x="${n(left + used + 7)}" y="${n(y + 6)}" width="${n(pill - 8)}" height="16" rx="8" fill="${mixed(look.block, look.ground, 0.22)}"/>${words(left + used + 7 + (pill - 8) / 2, y + 18, `×${node.times}`, { size: 11.5, weight: 650, fill: look.text, anchor: "middle" })}`;
   const rest = room - used - pill - 7;
   if (rest > 14 && node.role !== "input" && node.title !== node.kind) text += words(left + used + pill + 7, y + 18, clipped(node.title, rest, 11.5), { size: 11.5, fill: look.quiet });
-  linesOf(node).forEach((line, place) => (text += words(left, y + 33.5 + LINE * place, clipped(line.text, w - 22, line.size), { size: line.size, fill: line.quiet ? look.quiet : look.text })));
+  linesOf(node).forEach((line, place) => (text += words(left, y + 33.5 + LINE * place, clipped(line.text, w - 22, line.size), { size: line.size, weight: line.wrong ? 650 : 400, fill: line.wrong ? look.wrong : line.quiet ? look.quiet : look.text })));
   if (node.share >= 0.005) text += `<rect x="${n(x + 12)}" y="${n(y + h - 5)}" width="${n((w - 24) * node.share)}" height="2.6" rx="1.3" fill="${hue}"/>`;
   if (node.opens && live) text += toggleText(x + w - 15, y + 14, "+", look);
   return `${text}</g>`;
@@ -98,9 +102,10 @@ function boxText(node, at, { x, y, w, h }, look, live) {
 // ------------------------------------------------------------------------------ slabs
 
 function slabsText(slabs, found, look, live) {
-  const parts = found.arrows.map(({ x, y, to }) => `<path d="M${n(x)} ${n(y)}H${n(to)}" fill="none" stroke="${look.line}" stroke-width="1.4" marker-end="url(#arrow)"/>`);
+  const parts = found.arrows.map(({ x, y, to, wrong }) => `<path d="M${n(x)} ${n(y)}H${n(to)}" fill="none" stroke="${wrong ? look.wrong : look.line}" stroke-width="1.4" marker-end="url(#${wrong ? "halt" : "arrow"})"/>`);
+  if (found.stop) parts.push(stopText(found.stop, look));
   found.slabs.forEach(({ slab, x, y, w, h, dx, dy }, at) => {
-    const hue = HUES[slab.family] ?? mixed(look.block, look.ground, 0.55), edge = mixed(hue, look.text, 0.7);
+    const hue = look.hues[slab.family] ?? mixed(look.block, look.ground, 0.55), edge = mixed(hue, look.text, 0.7);
     const name = `${slab.kind}${slab.settings ? ` ${slab.settings}` : ""}${slab.then.length ? `, then ${slab.then.join(", ")}` : ""}: ${shapeText([slab.shape])}`;
     const role = live ? ` role="button" tabindex="-1" aria-pressed="false" aria-label="${escaped(name)}"` : "";
     const face = (d, part) => `<path d="${d}" fill="${mixed(hue, look.ground, part)}" stroke="${edge}" stroke-width="0.8" stroke-linejoin="round"/>`;
@@ -111,11 +116,18 @@ function slabsText(slabs, found, look, live) {
     );
   });
   for (const { text, x, y } of found.labels) parts.push(words(x, y, text, { weight: 650, fill: look.text, anchor: "middle" }));
-  for (const { text, x, y, strong } of found.words) parts.push(words(x, y, text, { size: 11, weight: strong ? 650 : 400, fill: strong ? look.text : look.quiet, anchor: "middle" }));
+  for (const { text, x, y, strong, wrong } of found.words) parts.push(words(x, y, text, { size: 11, weight: strong ? 650 : 400, fill: wrong ? look.wrong : strong ? look.text : look.quiet, anchor: "middle" }));
   return parts.join("");
 }
 
-const defs = (look) => `<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6.5" markerHeight="6.5" orient="auto"><path d="M0 0.6 8 4 0 7.4z" fill="${look.line}"/></marker></defs>`;
+// A ring with a cross: nothing comes behind it.
+function stopText({ x, y, r, name }, look) {
+  const arm = r * 0.42, [left, right, high, low] = [x - arm, x + arm, y - arm, y + arm].map(n);
+  return `<g class="stop"><title>${escaped(name)}</title><circle cx="${n(x)}" cy="${n(y)}" r="${r}" fill="${mixed(look.wrong, look.ground, 0.12)}" stroke="${look.wrong}" stroke-width="1.8"/><path d="M${left} ${high}L${right} ${low}M${right} ${high}L${left} ${low}" fill="none" stroke="${look.wrong}" stroke-width="2.2" stroke-linecap="round"/></g>`;
+}
+
+const tip = (id, fill) => `<marker id="${id}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6.5" markerHeight="6.5" orient="auto"><path d="M0 0.6 8 4 0 7.4z" fill="${fill}"/></marker>`;
+const defs = (look) => `<defs>${tip("arrow", look.line)}${tip("halt", look.wrong)}</defs>`;
 
 // A file of its own: nothing in it refers to the page.
 export function fileText(name, inner, box, look, ground) {
@@ -130,7 +142,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   const [canvas, said, legend, note, list, menu, exporter] = [".canvas", ".said", ".legend", ".note", ".list", ".menu", ".opens"].map((found) => box.querySelector(found));
   const S = (box._state ??= { net: null, drawing: null, across: false, key: null, chosen: null, shown: undefined, sent: 0, asked: 0, view: { x: 0, y: 0, k: 1 }, moved: false, text: "" });
   const dark = luminance(getComputedStyle(box).getPropertyValue("--st-background-color")) < 0.4;
-  const look = dark ? DARK : LIGHT;
+  const look = { ...(dark ? DARK : LIGHT), hues: data.hues };
   const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   const fresh = S.net !== data.net;
@@ -153,7 +165,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
 
   function made(palette, live) {
     if (S.drawing === "boxes") {
-      const found = standing(data.slabs);
+      const found = standing(data.slabs, data.stop);
       return { inner: slabsText(data.slabs, found, palette, live), box: [0, found.top, found.width, found.height], found };
     }
     const start = performance.now(), placed = layout(data.graph, S.across);
@@ -162,7 +174,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   }
 
   function draw() {
-    const text = JSON.stringify([data.graph, data.slabs, S.drawing, S.across, dark]);
+    const text = JSON.stringify([data.graph, data.slabs, data.stop, S.drawing, S.across, dark]);
     if (text !== S.text) {
       const before = S.text && !fresh && S.key && where(S.key), focused = canvas.contains(box.getRootNode().activeElement);
       S.text = text;
@@ -237,15 +249,17 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
 
   function describe() {
     const shown = new Set(items().map(({ family }) => family).filter(Boolean));
-    legend.innerHTML = Object.entries(data.families).filter(([key]) => shown.has(key)).map(([key, title]) => `<span><i style="--hue:${HUES[key]}"></i>${escaped(title)}</span>`).join("");
+    legend.innerHTML = Object.entries(data.families).filter(([key]) => shown.has(key)).map(([key, title]) => `<span><i style="--hue:${data.hues[key]}"></i>${escaped(title)}</span>`).join("");
     put(note, S.drawing === "boxes" ? `${data.note} Drag to move it.` : "A box’s bar is its share of the net’s MACs. A double click opens a block; drag to move, Ctrl and the wheel zoom.");
     if (S.drawing === "boxes") {
-      list.innerHTML = `<ol>${data.slabs.map((slab, at) => `<li>${escaped(canvas.querySelector(`.node[data-at="${at}"]`).getAttribute("aria-label"))}</li>`).join("")}</ol>`;
+      const names = data.slabs.map((slab, at) => canvas.querySelector(`.node[data-at="${at}"]`).getAttribute("aria-label"));
+      if (data.stop) names.push(S.found.stop.name);
+      list.innerHTML = `<ol>${names.map((name) => `<li>${escaped(name)}</li>`).join("")}</ol>`;
       return;
     }
     const names = data.graph.nodes.map((node) => node.path || node.title);
     const next = data.graph.nodes.map(() => []);
-    for (const [source, target, shapes] of data.graph.edges) next[source].push(`${names[target]} (${shapeText(shapes)})`);
+    for (const [source, target, shapes] of data.graph.edges) next[source].push(shapes.length ? `${names[target]} (${shapeText(shapes)})` : names[target]);
     list.innerHTML = `<ol>${data.graph.nodes.map((node, at) => `<li>${escaped(`${node.path ? `${node.path}, ` : ""}${told(node)}`)}${node.opened ? "; open" : next[at].length ? `; goes to ${escaped(next[at].join(", "))}` : ""}</li>`).join("")}</ol>`;
   }
 
@@ -352,7 +366,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
 
   function choose(key) {
     const item = items().find((each) => each.key === key);
-    if (item.role === "input" || item.kind === "Input") return;
+    if (item.role === "input" || item.role === "stop" || item.kind === "Input") return;
     S.chosen = { ...S.chosen, [S.drawing]: key };
     setTriggerValue("chosen", { count: counted(), path: item.path, call: item.call });
     mark();
@@ -481,7 +495,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   for (const button of menu.querySelectorAll("[data-save]")) button.onclick = () => save(button.dataset.save);
 
   async function save(kind) {
-    const ground = menu.querySelector(".ground").value, palette = ground === "dark" ? DARK : LIGHT;
+    const ground = menu.querySelector(".ground").value, palette = { ...(ground === "dark" ? DARK : LIGHT), hues: data.hues };
     const { inner, box: place } = made(palette, false);
     const text = fileText(data.net, inner, place, palette, ground === "none" ? "" : palette.ground);
     const svg = new Blob([text], { type: "image/svg+xml;charset=utf-8" });

@@ -9,7 +9,9 @@ from typing import Any, Final
 import streamlit as st
 
 from explorer import net_graph
+from explorer.figures.layer_hues import HUES
 from explorer.net_export import FAMILIES
+from explorer.network_failures import Failure
 from explorer.profiling import INPUT, NetworkProfile
 from explorer.ui.components import register
 from explorer.ui.components.layer_table import Place
@@ -18,6 +20,9 @@ _mount = register("diagram", "vendor/dagre", "_diagram_graph", "_diagram_slabs")
 
 MOST_OPEN: Final = 300
 """Boxes that may be opened at once: more can be opened one by one, but not read."""
+
+_STOP: Final = "stop"
+"""Key of the box that stands for what could not follow."""
 
 _NOTE: Final = (
     "Height follows rows, depth columns, thickness channels: each by its square root. Dense layers are bars."
@@ -31,6 +36,7 @@ def diagram(
     on_choose: Callable[[Place], None],
     chosen: Place | None = None,
     height: int = 620,
+    stop: Failure | None = None,
 ) -> None:
     """The picture of a network: by itself slabs for a chain, a graph where it branches.
 
@@ -42,8 +48,10 @@ def diagram(
         on_choose: called with the row of the box that was clicked.
         chosen: the row that is marked, or the closed block that holds it.
         height: of the drawing, in CSS pixels.
+        stop: of a network whose profile does not fail since its end is not built: what could not follow.
     """
     view = _view(name, profile)
+    stop = profile.failure or stop
 
     def message(event: str) -> Mapping[str, Any]:
         wish = st.session_state[name].get(event)
@@ -81,12 +89,14 @@ def diagram(
         key=name,
         data={
             "net": profile.name,
-            "graph": dict(net_graph.to_json(drawn)),
+            "graph": stopped(drawn, profile, stop) if stop else dict(net_graph.to_json(drawn)),
             "slabs": [_slab(slab) for slab in slabs],
+            "stop": stop and _end(profile, stop),
             "drawing": view["drawing"],
             "across": view["across"],
             "openable": len(profile.leaves) <= MOST_OPEN,
             "families": dict(FAMILIES),
+            "hues": dict(HUES),
             "note": _NOTE + ("" if net_graph.is_chain(profile) else _TRUNK),
             "chosen": None if row is None else _marked(drawn, slabs, row),
             "answered": view["answered"],
@@ -96,6 +106,79 @@ def diagram(
         on_toggled_change=toggle,
         on_look_change=look,
     )
+
+
+def stopped(drawn: net_graph.Graph, profile: NetworkProfile, stop: Failure) -> dict[str, Any]:
+    """The graph as the browser takes it, with a "stop" on the box where the network stops.
+
+    Where that is no layer's box, as of a part that is not built or of a failure in between two layers, there is one
+    more.  An edge leads to it: where the data came from; where that is not known, from what ran last, without shapes.
+    """
+    message = net_graph.to_json(drawn)
+    nodes: list[dict[str, Any]] = list(message["nodes"])  # type: ignore[call-overload]
+    edges: list[list[Any]] = list(message["edges"])  # type: ignore[call-overload]
+    places = {node.key: at for at, node in enumerate(drawn.nodes)}
+    row = _failed(profile)
+    node = None if row is None else drawn.holding(row)
+    if node and not node.opened:
+        at = places[node.key]
+        inside = node.row != row or node.role in ("block", "fold")
+        nodes[at] = nodes[at] | {"stop": _words(stop, inside)}
+    else:
+        at = len(nodes)
+        nodes.append(
+            {
+                "key": _STOP,
+                "path": stop.path,
+                "call": 0,
+                "title": stop.path.rpartition(".")[2],
+                "level": nodes[places[node.key]]["level"] + 1 if node else 0,
+                "kind": stop.kind,
+                "family": "",
+                "role": "stop",
+                "settings": "",
+                "outputs": (),
+                "parameters": 0,
+                "macs": 0,
+                "share": 0.0,
+                "times": 1,
+                "parent": places[node.key] if node else -1,
+                "opens": False,
+                "opened": False,
+                "stop": _words(stop, False),
+            }
+        )
+    if not any(target == at for _, target, _ in edges):
+        before = places[_last_run(drawn, profile)]
+        if before != at:
+            edges.append([before, at, ()])
+    return {"nodes": nodes, "edges": edges}
+
+
+def _words(stop: Failure, inside: bool) -> dict[str, str]:
+    return {"words": "stops inside" if inside else "stops here", "sentence": stop.sentence}
+
+
+def _failed(profile: NetworkProfile) -> int | None:
+    """The row that failed, layer or block; None of the network itself, and of what has no row."""
+    if profile.failure is None:
+        return None
+    found = [at for at, row in enumerate(profile.rows) if row.path == profile.failure.path]
+    return found[-1] if found and (found[-1] or profile.rows[0].role != "container") else None
+
+
+def _last_run(drawn: net_graph.Graph, profile: NetworkProfile) -> str:
+    """Key of the box of the layer that ran last; of the picture, where none did."""
+    ran = [at for at, row in enumerate(profile.rows) if row.role != "container" and row.outputs]
+    node = drawn.holding(ran[-1]) if ran else None
+    return node.key if node else net_graph.PICTURE
+
+
+def _end(profile: NetworkProfile, stop: Failure) -> dict[str, str]:
+    """Where it stops, for the drawing of slabs."""
+    row = _failed(profile)
+    settings = "" if row is None else net_graph.short(profile.rows[row].settings)
+    return {"kind": stop.kind, "settings": settings, **_words(stop, False)}
 
 
 def _view(name: str, profile: NetworkProfile) -> dict[str, Any]:

@@ -68,10 +68,9 @@ export default function ({ data, parentElement: root, setStateValue }) {
   while (list.children.length < data.panes.length) list.append(make());
   const panes = data.panes.map((pane, index) => ({ ...pane, heat: floats(pane.heat), figure: list.children[index] }));
   panes.forEach(dress);
-  lay();
+  const end = awaitPhoto(view, data.photoId, lay);
   wire();
   paint();
-  window.addEventListener("cnn-explorer-photo", lay);
 
   // What the controls show, and what they do: this run's `setStateValue` is the one to call.
   function wire() {
@@ -91,11 +90,10 @@ export default function ({ data, parentElement: root, setStateValue }) {
   }
 
   // The photograph travels apart from the maps, and may come after them.
-  function lay() {
-    const address = window.cnnExplorerPhotos?.get(data.photoId);
+  function lay(address) {
     for (const { figure } of panes) {
       const image = figure.querySelector("img");
-      if (address && image.getAttribute("src") !== address) image.src = address;
+      if (image.getAttribute("src") !== address) image.src = address;
     }
   }
 
@@ -211,6 +209,6 @@ export default function ({ data, parentElement: root, setStateValue }) {
 
   return () => {
     clearTimeout(S.timer);
-    window.removeEventListener("cnn-explorer-photo", lay);
+    end();
   };
 }

@@ -21,8 +21,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   if (S.known !== known) Object.assign(S, { known, pictures: frames.map(picture), photo: null, told: -1, at: Math.min(S.at, last) });
   slider.max = last;
   fillRail();
-  fetchPhoto();
-  window.addEventListener("cnn-explorer-photo", fetchPhoto);
+  const end = awaitPhoto(view, data.photo, fetchPhoto);
 
   // A map as it is; numbers without places as rows of a square; nothing for the picture itself, which comes apart.
   function picture({ rows, columns, entries }) {
@@ -38,11 +37,11 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     return canvas;
   }
 
-  function fetchPhoto() {
-    const address = window.cnnExplorerPhotos?.get(data.photo);
-    if (!address || S.photo) return;
+  function fetchPhoto(address) {
+    if (S.photo) return;
     const image = new Image();
     image.onload = () => {
+      if (S.known !== known) return;
       const canvas = S.pictures[0];
       canvas.width = canvas.height = SIDE;
       const context = canvas.getContext("2d");
@@ -216,5 +215,5 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     event.preventDefault();
   };
   start(S.playing);
-  return () => window.removeEventListener("cnn-explorer-photo", fetchPhoto);
+  return end;
 }

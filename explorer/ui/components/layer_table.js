@@ -67,6 +67,7 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
   const S = (box._state ??= { text: "", open: new Set(), shut: new Set(), kinds: new Set(), words: [], least: "", sort: null, columns: null, at: { row: 0, column: -1 }, drawn: new Map(), list: [], chosen: null, shown: undefined, sent: 0, asked: 0, handled: 0, waiting: new Map() });
   const { table } = data;
   scroller.style.maxHeight = `${data.height}px`;
+  put(root.querySelector(".hues"), Object.entries(data.hues).map(([family, hue]) => `.${family} { --hue: ${hue}; }`).join("\n"));
   const shares = Object.entries(table.shares);
   const columns = [...table.columns, ...shares.map(([of, word]) => ({ key: `share_${of}`, of, title: `% of ${word}`, hint: `share of the net's ${word}`, numeric: true }))];
 

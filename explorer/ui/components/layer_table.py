@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.figures.layer_hues import HUES
 from explorer.net_export import (
     COLUMNS,
     DEFAULT_COLUMNS,
@@ -78,6 +79,7 @@ def layer_table(
             "formats": [{"key": key, "title": each.title} for key, each in FORMATS.items()],
             "exported": exported(profile, folds, message.get("export")),
             "height": height,
+            "hues": dict(HUES),
         },
         on_chosen_change=choose,
         on_repair_change=repair,

@@ -42,6 +42,7 @@ export default function ({ data, parentElement: root, setStateValue }) {
   // at: key of the row where the hand is; count: how many siblings from `lead` on are chosen
   const S = (box._state ??= { number: 0, pending: [], later: [], asked: new Map(), token: null, text: "", at: "", lead: [], count: 1, unknown: false, wrong: null, typed: null, timers: {}, seenRefusal: 0, list: [] });
   Object.assign(S, { data, tell: setStateValue }); // fields outlive the run that made them
+  put(root.querySelector(".hues"), Object.entries(data.hues).map(([family, hue]) => `.${family} { --hue: ${hue}; }`).join("\n"));
 
   receive();
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from explorer.figures.layer_hues import HUES
 from explorer.ui.components import register
 
 _mount = register("parts_list")
@@ -64,7 +65,9 @@ def parts_list(
     def wished() -> None:
         on_wishes(tuple(wishes(st.session_state[name].get("wishes"))))
 
-    _mount(key=name, data={**data, "token": token}, on_wishes_change=wished)
+    # blocks and groups hold layers of several families
+    hues = {**HUES, "block": HUES["other"], "group": HUES["other"]}
+    _mount(key=name, data={**data, "token": token, "hues": hues}, on_wishes_change=wished)
 
 
 def wishes(message: object) -> Iterator[Wish]:

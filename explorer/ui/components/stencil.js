@@ -60,7 +60,6 @@ class Stencil {
     const newPicture = changed("photoId"), newSetting = changed("setting");
     this.dress();
     if (newPicture && this.stream) this.stopCamera(); // another picture is wanted
-    else if (newPicture) this.load();
     if (newSetting || newKernel) this.prepare(); // of the old picture, until the new one is there
     else if (newView && this.result) this.paintOutput();
   }
@@ -70,7 +69,8 @@ class Stencil {
   // It travels apart, and may come after the rest.
   load() {
     const { photoId, width, height } = this.data, address = window.cnnExplorerPhotos?.get(photoId);
-    if (!address || this.stream) return;
+    if (!address || this.stream || this.loaded === photoId) return;
+    this.loaded = photoId;
     const image = new Image();
     image.onload = () => {
       if (photoId !== this.data.photoId || this.stream) return;
@@ -122,6 +122,7 @@ class Stencil {
     this.stream = null;
     put(this.find(".told"), "");
     this.dress();
+    this.loaded = ""; // the camera has painted over it
     this.load();
   }
 
@@ -509,7 +510,5 @@ export default function ({ data, parentElement: root, setStateValue }) {
   const bench = root.querySelector(".stencil");
   const stencil = (bench._stencil ??= new Stencil(bench));
   stencil.receive(data, setStateValue);
-  const arrived = (event) => event.detail === data.photoId && stencil.load();
-  window.addEventListener("cnn-explorer-photo", arrived);
-  return () => window.removeEventListener("cnn-explorer-photo", arrived);
+  return awaitPhoto(bench, data.photoId, () => stencil.load());
 }

@@ -6,7 +6,7 @@ const PICTURE = 192; // pixels of the picture's side
 export default function ({ data, parentElement: root, setTriggerValue }) {
   const strip = root.querySelector(".strip"), find = (part) => strip.querySelector(part);
   const [group, slider, before, after, output] = [".group", "input", ".before", ".after", "output"].map(find);
-  const S = (strip._state ??= { at: "", told: "", asked: "", until: 0, timer: 0, drawn: "" });
+  const S = (strip._state ??= { at: "", told: "", asked: "", until: 0, timer: 0, wanted: "" });
   const places = data.places.map(([key, title, kind, shape, quiet]) => ({ key, title, kind, shape, quiet }));
   // an echo of an earlier choice must not undo the one that is on its way
   if (data.selected === S.asked || performance.now() > S.until) S.asked = "";
@@ -50,12 +50,13 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   }
 
   // The picture travels apart, and may come later.
-  function picture() {
-    const address = window.cnnExplorerPhotos?.get(data.photo), drawn = `${data.photo} ${data.box}`;
-    if (!address || S.drawn === drawn) return;
+  function picture(address) {
+    const wanted = `${data.photo} ${data.box}`;
+    if (S.wanted === wanted) return;
+    S.wanted = wanted;
     const image = new Image();
     image.onload = () => {
-      S.drawn = drawn;
+      if (S.wanted !== wanted) return;
       const canvas = find("figure canvas");
       canvas.width = canvas.height = PICTURE;
       const [left, top, width, height] = data.box;
@@ -65,8 +66,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     };
     image.src = address;
   }
-  window.addEventListener("cnn-explorer-photo", picture);
-  picture();
+  const end = awaitPhoto(strip, data.photo, picture);
 
   // ------------------------------------------------------------------ steps
 
@@ -130,5 +130,5 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   });
   put(find("figure .detail"), data.input);
   show();
-  return () => window.removeEventListener("cnn-explorer-photo", picture);
+  return end;
 }
