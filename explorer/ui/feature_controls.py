@@ -86,9 +86,9 @@ def take_look(settled: Look) -> None:
 
 
 def take_layer(key: str) -> None:
-    """Look at another layer; its maps have other numbers."""
+    """Look at another layer; its maps have other numbers, and other filters made them."""
     link.choose("module", key)
-    link.forget("map")
+    link.forget("map", "filters")
 
 
 def take_unit(number: int) -> None:

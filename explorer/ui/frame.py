@@ -194,7 +194,7 @@ def part(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
     @wraps(function)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
         function(*args, **kwargs)
-        link.write()
+        link.write_of_part()
 
     return run
 

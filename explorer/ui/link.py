@@ -15,6 +15,8 @@ _RUN = "choices of this run"
 _WRITTEN = "page and address of the last run"
 _CHOSEN = "choices since the last run"
 _SENT = "address that the browser was sent last"
+_SPOKE = "the address speaks in this run"
+_WHOLE = "the whole page runs"
 
 
 def begin(page: str) -> None:
@@ -27,20 +29,26 @@ def begin(page: str) -> None:
     now = st.query_params.to_dict()
     last_page, written = st.session_state.get(_WRITTEN, (page, now))
     by_hand = st.session_state.pop(_CHOSEN, False)
-    if now != written and not by_hand:
+    st.session_state[_SPOKE] = now != written and not by_hand
+    if st.session_state[_SPOKE]:
         st.session_state[_SENT] = now
         names = now if page != last_page else {*now, *written}
         for name in names:
             st.session_state[_PREFIX + name] = now.get(name, "")
     st.session_state[_WRITTEN] = page, now
-    st.session_state[_RUN] = {}
+    st.session_state[_RUN], st.session_state[_WHOLE] = {}, True
+
+
+def spoke() -> bool:
+    """Whether this run's choices are those of the address: they belong together, and none is left from before."""
+    return bool(st.session_state.get(_SPOKE))
 
 
 def read(name: str, default: str = "") -> str:
     """The choice under `name`: the visitor's, else the address's, else `default`."""
     key = _PREFIX + name
     if key not in st.session_state:
-        st.session_state[key] = st.query_params.get(name, default)
+        st.session_state[key] = st.query_params.get(name, "")
     st.session_state[_RUN][name] = default
     return str(st.session_state[key]) or default
 
@@ -107,4 +115,11 @@ def write() -> None:
         st.query_params.from_dict(wanted)
     st.session_state[_SENT] = wanted
     st.session_state.pop(_CHOSEN, None)
+    st.session_state[_SPOKE] = st.session_state[_WHOLE] = False
     st.session_state[_WRITTEN] = st.session_state[_WRITTEN][0], wanted
+
+
+def write_of_part() -> None:
+    """The same for a part of the page that runs alone; where the whole page runs, it writes at its end."""
+    if not st.session_state.get(_WHOLE):
+        write()

@@ -300,6 +300,36 @@ def test_the_strip_begins_with_the_picture_that_is_fed(page: Page, address: str)
         assert difference(key) < 8 < min(others), key
 
 
+def test_back_goes_step_by_step_the_way_that_was_come(page: Page, address: str):
+    open_page(page, address)
+    addresses = [page.url]
+
+    def step(act) -> None:
+        act()
+        expect(page).not_to_have_url(addresses[-1], timeout=LONG)
+        settled(page)
+        addresses.append(page.url)
+
+    step(lambda: page.locator(".strip .tile").nth(4).click())
+    assert query(page) == {"module": "blocks.3.2"}, "nothing that nobody chose"
+    step(lambda: page.locator(".strip .tile").nth(3).click())
+    page.goto(f"{address}/features?place=27-18")
+    painted(page)
+    settled(page)
+    addresses.append(page.url)
+    for _ in range(2):
+        step(page.get_by_role("button", name="Open its map").click)
+    assert [("place" in url) for url in addresses[-3:]] == [True] * 3
+    for url in addresses[-2::-1]:
+        page.go_back()
+        expect(page).to_have_url(url, timeout=LONG)
+        settled(page)
+        pinned = parse_qs(urlsplit(url).query).get("place")
+        if pinned:
+            row, column = pinned[0].split("-")
+            expect(page.locator(".unit").get_by_text(f"Row {row}, column {column}")).to_contain_text("pinned")
+
+
 def test_any_layer_is_found_by_its_name(page: Page, address: str):
     open_page(page, address)
     page.locator(".picker .open").last.click()

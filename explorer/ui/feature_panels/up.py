@@ -124,12 +124,14 @@ def _forget_stale(subject: Subject) -> None:
     """Units that are off belong to a picture, a network and a layer; elsewhere all are on, and a sentence says so.
 
     The class goes back to the first prediction where picture or network is another.  What a link brings with them
-    counts: then the text is another than it was.
+    counts.
     """
     here, names = (*subject.fed.identity, subject.layer.key), ("off", "upclass")
     texts = tuple(map(link.read, names))
     before, place = st.session_state.get(_LAST, (texts, here))
     moved = [what for what, old, new in zip(_PLACE, place, here, strict=True) if old != new]
+    if link.spoke():
+        moved = []  # what the address brings belongs together
     if texts[0] and moved and texts[0] == before[0]:
         st.info(f"The {moved[0]} is another one now: everything is on again.", icon=":material/restart_alt:")
         link.choose("off", "")
