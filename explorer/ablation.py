@@ -74,7 +74,11 @@ def read_off(text: str, layer: Layer) -> Off:
     if text in ("", "unit", "all", "list"):
         return Off(text or "none")  # type: ignore[arg-type]
     if found := re.fullmatch(r"top([1-9]\d{0,5})", text, re.ASCII):
-        return Off("strongest", strongest=min(int(found[1]), layer.channels))
+        if int(found[1]) > layer.channels:
+            raise LayerError(
+                f"{layer.key} has {layer.channels} units; the {found[1]} strongest are asked for."
+            )
+        return Off("strongest", strongest=int(found[1]))
     if not re.fullmatch(r"\d{1,6}(-\d{1,6})*", text, re.ASCII):
         raise LayerError(f"“{text[:60]}” names no units that could be off.")
     units = tuple(sorted({int(one) for one in text.split("-")}))

@@ -563,7 +563,7 @@ KERNELS: Final[Mapping[str, Preset]] = MappingProxyType({preset.key: preset for 
 
 
 def learned_kernels(weight: NDArray[np.floating]) -> tuple[Kernel, ...]:
-    """The kernels of a network's first layer, from its weights (N, 3, h, w): "Learned 1", "Learned 2", …
+    """The kernels of a network's first layer, from its weights (N, 3, h, w): "Learned 0", "Learned 1", …
 
     Each weight becomes the shortest decimal that rounds to the same float32: the same number to the network,
     half as long in a link.  The layer's bias and the normalisation of its input are not in them.
@@ -578,8 +578,7 @@ def learned_kernels(weight: NDArray[np.floating]) -> tuple[Kernel, ...]:
         raise KernelError(f"Learned kernels need weights of shape (N, 3, h, w), not {_times(weight.shape)}.")
     shortest = np.array([float(str(value)) for value in weight.astype(np.float32).ravel()])
     return tuple(
-        Kernel(f"Learned {number}", weights)
-        for number, weights in enumerate(shortest.reshape(weight.shape), start=1)
+        Kernel(f"Learned {number}", weights) for number, weights in enumerate(shortest.reshape(weight.shape))
     )
 
 

@@ -17,8 +17,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from torchvision import models as zoo
 
+from explorer.images import sample_photo
 from explorer.kernels import MAX_TEXT, read_kernel
-from explorer.models import card
+from explorer.models import DEFAULT_MODEL, card, load_network
 from explorer.ui import cache
 from tests.test_pages import visit
 
@@ -81,6 +82,23 @@ def test_the_first_layer_shows_all_its_filters(values: list[torch.Tensor]):
     middle = (0.5 + weights[:, 1, 1] / weights.abs().max() / 2) * 255
     seen = picture(sent["tiles"][5])
     np.testing.assert_allclose(seen[seen.shape[0] // 2, seen.shape[1] // 2], middle, atol=2)
+
+
+def test_a_map_that_is_zero_for_this_picture_is_told_from_a_dead_filter(values: list[torch.Tensor]):
+    network, given = load_network(DEFAULT_MODEL), []
+    network.bn1.register_forward_hook(lambda module, inputs, output: given.append(output[0].clone()))
+    with torch.no_grad():
+        network(card(DEFAULT_MODEL).preprocessing.tensor(sample_photo("cat").pixels))
+    zero = [number for number, plane in enumerate(given[0]) if not plane.any()]
+    (only,) = set(zero) - {11, 16, 28, 31}
+    text = told(panel(module="bn1", map="11"))
+    assert f"Filter {only} is not dead, though its map of this picture is zero everywhere" in text
+    # a dead filter's own norm, and what is left of it behind the normalisation
+    stored, scale = float(values[0][11].norm()), values[1][11] / (values[4][11] + network.bn1.eps).sqrt()
+    found = re.search(r"Dead: its norm is (\S+) as stored, and behind the batch normalisation (\S+),", text)
+    assert found
+    told_norms = [float(number.replace("−", "-")) for number in found.groups()]
+    np.testing.assert_allclose(told_norms, [stored, stored * abs(float(scale))], rtol=6e-3)
 
 
 def test_orders_change_the_tiles(values: list[torch.Tensor]):

@@ -42,7 +42,9 @@ def test_units_that_are_not_there_are_refused(text: str):
 
 
 def test_the_strongest_are_at_most_all():
-    assert read_off("top999", LAYER) == Off("strongest", strongest=40)
+    assert read_off("top40", LAYER) == Off("strongest", strongest=40)
+    with pytest.raises(LayerError, match="has 40 units; the 41 strongest"):
+        read_off("top41", LAYER)
 
 
 def test_a_list_is_bounded_and_sorted():
@@ -247,7 +249,7 @@ def test_groups_are_switched_off_with_one_control_each(fed: NetworkInput):
     at.segmented_control(key="offto control").select("mean").run()
     assert choices(at)["offto"] == "mean"
     at.segmented_control(key="off control").select("all").run()
-    assert "All 672 units of blocks.4.1.conv_pw are off" in told(at)
+    assert "All 672 units of blocks.4.1.conv_pw are flat, each at its mean over this picture" in told(at)
     # a network that cannot know the picture from this layer: a block's shortcut goes around it
     wanted = averaged(fed).softmax(0)
     for entry in component(at, "before_after")["entries"]:

@@ -254,8 +254,8 @@ def test_a_learned_kernel_that_is_taken_is_marked_and_named():
     at.session_state["choice:kernel"] = cache.learned()[4].text
     at.run()
     (found,) = (c for c in at.get("bidi_component") if c.proto.id.endswith("-learned tiles"))
-    assert json.loads(found.proto.json)["selected"] == "5"
-    assert "Learned 5" in told(at)
+    assert json.loads(found.proto.json)["selected"] == "4"
+    assert "Learned 4" in told(at)
 
 
 # Bank ------------------------------------------------------------------------------------------------

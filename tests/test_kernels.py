@@ -348,7 +348,7 @@ def test_kernel_refuses_weights_that_are_no_use(value: float):
 def test_learned_kernels_are_the_same_float32_numbers_and_short_in_a_link():
     weight = np.random.default_rng(1).normal(size=(4, 3, 3, 3)).astype(np.float32)
     kernels = learned_kernels(weight)
-    assert [kernel.name for kernel in kernels] == ["Learned 1", "Learned 2", "Learned 3", "Learned 4"]
+    assert [kernel.name for kernel in kernels] == ["Learned 0", "Learned 1", "Learned 2", "Learned 3"]
     for kernel, original in zip(kernels, weight, strict=True):
         assert (kernel.weights.astype(np.float32) == original).all()
         assert (read_kernel(kernel.text)[2].weights == kernel.weights).all()

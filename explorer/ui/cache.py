@@ -316,7 +316,7 @@ def middle_square(photo: Photo, side: int) -> Photo:
 def learned_tiles(square: Photo, shown: str) -> tuple[Tile, ...]:
     """What each learned kernel makes of a small square photo, with the kernel in its corner."""
     laying, made = Laying(learned_spec(), "rgb"), []
-    for number, kernel in enumerate(learned(), start=1):
+    for number, kernel in enumerate(learned()):
         result = results.lay(square, kernel, laying)
         peak = results.inner_peak(result, laying.spec, (square.height, square.width))
         image = data_uri(png(corner_tile(result, kernel, shown, peak)))

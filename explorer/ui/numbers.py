@@ -15,10 +15,14 @@ def typeset(value: float, form: str = ".3g") -> str:
 def percent(probability: float) -> str:
     """A probability for reading.
 
-    >>> percent(0.81234), percent(0.0001), percent(0.0)
-    ('81.2 %', '< 0.1 %', '0.0 %')
+    What is not nothing is not written as nothing, nor what is not all as all.
+
+    >>> percent(0.81234), percent(0.0001), percent(0.0), percent(0.9999), percent(1.0)
+    ('81.2 %', '< 0.1 %', '0.0 %', '> 99.9 %', '100.0 %')
     """
-    return "< 0.1 %" if 0 < probability < 0.0005 else f"{100 * probability:.1f} %"
+    if 0 < probability < 0.0005:
+        return "< 0.1 %"
+    return "> 99.9 %" if 0.9995 <= probability < 1 else f"{100 * probability:.1f} %"
 
 
 def readable(value: float) -> str:

@@ -37,7 +37,7 @@ def test_a_filter_chosen_by_mouse_and_by_key_chooses_its_map(page: Page, address
     expect(filter_tile(page, 8)).to_be_focused(timeout=ANSWER)
     expect(page.get_by_text("Filter 8 makes map 8 of this very layer.")).to_be_visible(timeout=ANSWER)
     page.get_by_role("link", name="Lay this filter on the picture").click()
-    expect(page.get_by_text("Learned 9")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Learned 8")).to_be_visible(timeout=30_000)
 
 
 def test_choosing_a_filter_of_the_first_layer_goes_to_its_maps(page: Page, address: str) -> None:

@@ -1,12 +1,6 @@
 // Predictions as buttons: press one for its map, press the small one to see its map beside the chosen one's.
 const PANES = '<svg viewBox="0 0 16 16" aria-hidden="true"><rect x="1.5" y="3" width="5.5" height="10" rx="1"/><rect x="9" y="3" width="5.5" height="10" rx="1"/></svg>';
 
-export function percent(probability) {
-  const value = 100 * probability;
-  if (value > 0 && value < 0.05) return "< 0.1 %";
-  return `${value.toFixed(1)} %`;
-}
-
 export default function ({ data, parentElement: root, setTriggerValue }) {
   const list = root.querySelector(".bars");
   list.setAttribute("aria-label", data.label);
@@ -18,7 +12,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     const [strip, label, value] = choose.children;
     strip.style.width = `${100 * bar.probability}%`;
     put(label, bar.label);
-    put(value, percent(bar.probability));
+    put(value, inPercent(bar.probability));
     choose.title = `${bar.label}: class ${bar.index}, probability ${bar.probability.toPrecision(4)}`;
     choose.setAttribute("aria-pressed", bar.index === data.selected);
     choose.onclick = () => {

@@ -1,6 +1,7 @@
 // Classes as buttons with two bars each, the probability before and after.  Arrow keys go from line to line.
-const percent = (share) => (share > 0 && share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
-const points = (change) => (Math.abs(change) < 0.0005 ? "±0.0" : `${change > 0 ? "+" : "−"}${(100 * Math.abs(change)).toFixed(1)}`);
+// The difference of what is shown, not of what was rounded away: 35.6 → 35.7 is +0.1.
+const tenths = (share) => Number((1000 * share).toFixed(0));
+const points = (change) => (change ? `${change > 0 ? "+" : "−"}${(Math.abs(change) / 10).toFixed(1)}` : "±0.0");
 
 export default function ({ data, parentElement: root, setTriggerValue }) {
   const list = root.querySelector(".lines"), told = root.querySelector(".told");
@@ -11,14 +12,14 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
 
   const most = Math.max(...data.entries.flatMap((entry) => [entry.before, entry.after]), 1e-9);
   data.entries.forEach((entry, place) => {
-    const button = list.children[place], [name, scale, values, difference] = button.children, change = entry.after - entry.before;
+    const button = list.children[place], [name, scale, values, difference] = button.children, change = tenths(entry.after) - tenths(entry.before);
     put(name, entry.label);
     scale.children[0].style.width = `${(100 * entry.before) / most}%`;
     scale.children[1].style.width = `${(100 * entry.after) / most}%`;
     scale.children[1].hidden = !data.changed;
-    put(values, data.changed ? `${percent(entry.before)} → ${percent(entry.after)}` : percent(entry.before));
+    put(values, data.changed ? `${inPercent(entry.before)} → ${inPercent(entry.after)}` : inPercent(entry.before));
     put(difference, data.changed ? points(change) : "");
-    difference.className = `difference ${Math.abs(change) < 0.0005 ? "" : change > 0 ? "up" : "down"}`;
+    difference.className = `difference ${!change ? "" : change > 0 ? "up" : "down"}`;
     button.title = [entry.label, entry.hint].filter(Boolean).join(". ");
     button.setAttribute("aria-label", `${entry.label}: ${values.textContent}`);
     button.setAttribute("aria-pressed", entry.key === data.selected);
@@ -35,7 +36,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   });
 
   const [first] = data.entries;
-  put(told, data.changed && first ? `${first.label}: ${percent(first.before)} before, ${percent(first.after)} after` : "");
+  put(told, data.changed && first ? `${first.label}: ${inPercent(first.before)} before, ${inPercent(first.after)} after` : "");
 
   function make() {
     const button = document.createElement("button");

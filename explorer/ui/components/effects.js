@@ -2,7 +2,11 @@
 // As many digits in all lines as the largest number needs for three.
 const writer = (largest) => {
   const digits = Math.min(Math.max(2 - Math.floor(Math.log10(largest || 1)), 0), 9);
-  return (value) => (value === null ? "" : `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(digits)}`);
+  return (value) => {
+    if (value === null) return "";
+    const size = Math.abs(value).toFixed(digits);
+    return `${Number(size) === 0 ? "" : value > 0 ? "+" : "−"}${size}`;
+  };
 };
 
 export default function ({ data, parentElement: root, setTriggerValue }) {

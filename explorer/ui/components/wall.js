@@ -10,6 +10,7 @@ const LABEL = 15; // and below each for its number
 const TALLEST = 470, LOWEST = 190; // CSS pixels of the sheet
 const BEYOND = 260; // CSS pixels drawn above and below what is seen
 const DIGITS = 3;
+const FAINT = 0.001; // of the layer’s strongest value: a map that stays below hardly answers
 
 const short = (value) => {
   const size = Math.abs(value);
@@ -169,7 +170,8 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
       if (!L.label) continue;
       context.fillStyle = chosen ? accent : text;
       context.font = `${chosen ? 700 : 400} 12px ${FONT}`;
-      context.fillText(maps.names.length && L.side > 50 ? maps.names[number] : number, x + L.side / 2, y + L.tall + 2, L.side);
+      const label = maps.names.length && L.side > 50 ? maps.names[number] : number;
+      context.fillText(faint(number) ? `${label} ≈ 0` : label, x + L.side / 2, y + L.tall + 2, L.side);
     }
     const at = L.places[S.picked];
     if (at >= first && at < last) {
@@ -224,21 +226,26 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
 
   // ------------------------------------------------------------------ words
 
+  // On its own scale a map of next to nothing looks like any other.
+  const faint = (number) => S.look.scope === "map" && !L.flat && maps.peak[number] > 0 && maps.peak[number] < FAINT * maps.strongest;
+
   function describe(number) {
     const { peak, mean, maximum, minimum, zeros, deviation, channels, names } = maps;
     const name = `${L.flat ? "Number" : names.length ? names[number] : "Map"} ${names.length && !L.flat ? `(${number})` : number} of 0–${channels - 1}${names.length && L.flat ? `, ${names[number]}` : ""}`;
     if (L.flat) return `${name}: ${short(maximum[number])}.`;
     if (peak[number] === 0) return `${name}: zero everywhere.`;
     if (deviation[number] === 0) return `${name}: ${short(mean[number])} everywhere.`;
-    return `${name}: from ${short(minimum[number])} to ${short(maximum[number])}, mean ${short(mean[number])}, ${(100 * zeros[number]).toFixed(1)} % zeros.`;
+    return `${name}: from ${short(minimum[number])} to ${short(maximum[number])}, mean ${short(mean[number])}, ${(100 * zeros[number]).toFixed(1)} % zeros.${faint(number) ? ` Next to nothing: the layer’s strongest is ${short(maps.strongest)}.` : ""}`;
   }
 
   function tell() {
     const dead = L.flat ? 0 : maps.peak.reduce((count, peak) => count + (peak === 0), 0);
+    const small = maps.peak.reduce((count, _, number) => count + faint(number), 0);
+    const nearly = small ? ` ${small} hardly answer${small > 1 ? "" : "s"}, with less than a thousandth of the layer’s strongest: marked ≈ 0.` : "";
     const blocks = maps.block > 1 ? ` Of each ${maps.block} × ${maps.block} cells the strongest is shown.` : "";
     const top = S.look.scope === "net" && data.netPeak > 20 * maps.strongest;
     const pale = top ? ` Pale, for the strongest here is ${short(maps.strongest)}, and ${short(data.netPeak)} in the whole net.` : "";
-    const idle = `${coarse() ? "Tap" : "Point at"} a ${L.flat ? "cell" : "map"} to read it${coarse() ? "" : ", click it to open it"}.${dead ? ` ${dead} of ${L.channels} ${dead > 1 ? "are" : "is"} zero everywhere: hatched.` : ""}${L.flat && S.look.scope === "map" ? " One number each: coloured on the layer’s scale." : ""}${pale}${blocks}`;
+    const idle = `${coarse() ? "Tap" : "Point at"} a ${L.flat ? "cell" : "map"} to read it${coarse() ? "" : ", click it to open it"}.${dead ? ` ${dead} of ${L.channels} ${dead > 1 ? "are" : "is"} zero everywhere: hatched.` : ""}${nearly}${L.flat && S.look.scope === "map" ? " One number each: coloured on the layer’s scale." : ""}${pale}${blocks}`;
     put(output, S.met === null ? idle : describe(S.met));
   }
 

@@ -25,7 +25,7 @@ def chosen_filter(shown: Shown, number: int, dead: Sequence[Dead], twins: Duplic
     bank = shown.bank
     st.markdown(f"**Filter {number}**")
     figures(_pictures(shown, number))
-    for sentence in words.troubles(number, dead, twins):
+    for sentence in words.troubles(shown.stored, number, dead, twins):
         st.markdown(f":material/flag: {sentence}")
     st.html(_table(words.facts(shown, number)))
     _open_in_kernels(shown, number)

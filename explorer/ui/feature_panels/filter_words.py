@@ -147,9 +147,9 @@ def facts(shown: Shown, number: int) -> list[tuple[str, str]]:
     return said
 
 
-def troubles(number: int, dead: Sequence[Dead], twins: Duplicates) -> list[str]:
+def troubles(bank: FilterBank, number: int, dead: Sequence[Dead], twins: Duplicates) -> list[str]:
     """Sentences about a filter that is dead or a double; none for most."""
-    said = [f"Dead: {why_dead(entry)}" for entry in dead if entry.number == number]
+    said = [f"Dead: {why_dead(entry, bank)}" for entry in dead if entry.number == number]
     for pair in twins.pairs:
         if number in (pair.first, pair.second):
             other = pair.second if pair.first == number else pair.first
@@ -160,13 +160,29 @@ def troubles(number: int, dead: Sequence[Dead], twins: Duplicates) -> list[str]:
     return said
 
 
-def why_dead(entry: Dead) -> str:
-    """What makes a filter count as dead, with the numbers."""
+def why_dead(entry: Dead, bank: FilterBank) -> str:
+    """What makes a filter of these stored ones count as dead, with the numbers."""
     share = f"{100 * entry.share:.2g}" if entry.share >= 1e-5 else "less than 0.001"
     small = f"{brief(entry.norm)}, {share} % of the median {brief(entry.usual)}"
-    if entry.scale is None:
+    if bank.norm is None:
         return f"its norm is {small}."
+    if entry.scale is None:
+        return f"its norm is {brief(bank.norms[entry.number])} as stored, and behind the batch normalisation {small}."
     return f"the batch normalisation scales it by {brief(entry.scale)}, which leaves a norm of {small}."
+
+
+def silent(numbers: Sequence[int], listed: int) -> str:
+    """What is said of filters that live, though their maps are zero for this picture."""
+    if len(numbers) == 1:
+        return (
+            f"Filter {numbers[0]} is not dead, though its map of this picture is zero everywhere: another picture may "
+            "wake it."
+        )
+    some = ", ".join(map(str, numbers[:listed])) + (", …" if len(numbers) > listed else "")
+    return (
+        f"{len(numbers):,} filters are not dead, though their maps of this picture are zero everywhere ({some}): "
+        "another picture may wake them."
+    )
 
 
 def spread(found: Statistics) -> str:

@@ -14,7 +14,7 @@ from explorer.errors import LayerError
 from explorer.figures.filter_tiles import filter_tile, slice_tile, weights_histogram
 from explorer.figures.pictures import data_uri, png
 from explorer.filter_tracing import Behind, Origin
-from explorer.filters import ALIKE, DEAD, Dead, Duplicates, FilterBank, orders_of, strongest_slices
+from explorer.filters import ALIKE, DEAD, Dead, Duplicates, orders_of, strongest_slices
 from explorer.images import plain
 from explorer.ui import cache, controls, feature_controls, link
 from explorer.ui.components.tiles import Tile, tiles
@@ -42,7 +42,7 @@ def filters(subject: Subject) -> None:
         raise LayerError(
             f"{layer.key} shows where attention looks: it is worked out anew for each picture, by no filter."
         )
-    behind = cache.behind(subject.fed.card.key, layer.name, layer.call)
+    behind = cache.behind(subject.fed.card.key, layer.key)
     shown = _settings(subject, behind, _origin(subject, behind))
     dead, twins = cache.filter_marks(shown.model, shown.origin, shown.folded)
     st.caption(words.where_from(shown))
@@ -57,7 +57,7 @@ def filters(subject: Subject) -> None:
     if shown.number is not None and not shown.bank.colours and shown.bank.slices > 1:
         _slices(shown, shown.number)
     _weights(shown)
-    _dead_and_double(shown.stored, dead, twins)
+    _dead_and_double(shown, dead, twins)
 
 
 # ------------------------------------------------------------------------------------------ whose filters
@@ -286,8 +286,9 @@ def _weights(shown: Shown) -> None:
     st.caption(words.spread(found))
 
 
-def _dead_and_double(stored: FilterBank, dead: Sequence[Dead], twins: Duplicates) -> None:
+def _dead_and_double(shown: Shown, dead: Sequence[Dead], twins: Duplicates) -> None:
     """Which filters do nothing, and which do the same, in words."""
+    stored = shown.stored
     st.markdown("**Dead and double**")
     where = ", measured behind the batch normalisation" if stored.norm is not None else ""
     rule = f"less than {100 * DEAD:.0f} % of the layer’s median norm{where}"
@@ -295,10 +296,12 @@ def _dead_and_double(stored: FilterBank, dead: Sequence[Dead], twins: Duplicates
         are = "is dead: it" if len(dead) == 1 else "are dead: each"
         _listing(
             f"{len(dead):,} of {len(stored):,} filters {are} has {rule}.",
-            [f"Filter {entry.number}: {words.why_dead(entry)}" for entry in dead],
+            [f"Filter {entry.number}: {words.why_dead(entry, stored)}" for entry in dead],
         )
     else:
         st.markdown(f"No filter is dead: none has {rule}.")
+    if silent := _silent(shown, dead):
+        st.markdown(words.silent(silent, LISTED))
     if twins.count:
         more = f" The {len(twins.pairs):,} most alike:" if twins.count > len(twins.pairs) else ""
         pairs = "1 pair is" if twins.count == 1 else f"{twins.count:,} pairs are"
@@ -313,6 +316,15 @@ def _dead_and_double(stored: FilterBank, dead: Sequence[Dead], twins: Duplicates
         st.markdown("Filters of a single weight have no pattern, so none is a double.")
     else:
         st.markdown(f"No two are double: none have a cosine beyond ±{ALIKE}.")
+
+
+def _silent(shown: Shown, dead: Sequence[Dead]) -> list[int]:
+    """The filters that are not dead, though their maps of this picture are zero everywhere."""
+    if shown.beside:
+        return []
+    units = np.flatnonzero(~shown.subject.maps.values.any(axis=(1, 2)))
+    made = {shown.origin.filter_of(int(unit)) for unit in units}
+    return sorted(number for number in made - {entry.number for entry in dead} if number is not None)
 
 
 def _listing(sentence: str, lines: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -37,7 +39,14 @@ _WHICH: Final = {
     "strongest": "The strongest",
     "all": "The whole layer",
 }
-_TO: Final = {"zero": "zero", "mean": "their mean"}
+_TO: Final = {"zero": "zero", "mean": "their mean over this picture"}
+_WITHOUT_ALL: Final[Mapping[To, str]] = MappingProxyType(
+    {
+        "zero": "off: what comes after knows of the picture only what goes around the layer.",
+        "mean": "flat, each at its mean over this picture: what comes after still knows how much there is of what each "
+        "unit looks for, not where.",
+    }
+)
 _LAST: Final = "units off and class, and what they were of"
 _PLACE: Final = ("network", "picture", "part that is fed", "layer")
 
@@ -86,7 +95,7 @@ def _show(subject: Subject) -> None:
 
     with st.container(key="up-bench", horizontal=True):
         with st.container(key="up-answers"):
-            _switches(subject, off, units, class_index)
+            _switches(subject, off, units, class_index, int((of_class > 0).sum()), to)
             _answers(subject, scores, units, to, class_index)
             _of_unit(subject, scores, classes, support, to, class_index)
         with st.container(key="up-units"):
@@ -144,7 +153,15 @@ def _take(off: Off) -> None:
     link.choose("off", off.text)
 
 
-def _switches(subject: Subject, off: Off, units: tuple[int, ...], class_index: int) -> None:
+def _restore() -> None:
+    """All on again; what they would become is asked no more, and so it is the usual."""
+    _take(Off())
+    link.forget("offto")
+
+
+def _switches(
+    subject: Subject, off: Off, units: tuple[int, ...], class_index: int, supporting: int, to: To
+) -> None:
     layer, key = subject.layer, "off control"
     st.session_state[key] = off.which
 
@@ -154,6 +171,8 @@ def _switches(subject: Subject, off: Off, units: tuple[int, ...], class_index: i
             _take(Off("strongest", strongest=min(_USUAL_STRONGEST, layer.channels)))
         elif which == "list":  # goes on from what is off, where that can be listed
             _take(Off("list", units if len(units) <= ablation.MOST_LISTED else ()))
+        elif which == "none":
+            _restore()
         else:
             _take(Off(which))
 
@@ -179,16 +198,14 @@ def _switches(subject: Subject, off: Off, units: tuple[int, ...], class_index: i
         "none": f"All {layer.channels:,} units of {plain(layer.key)} are on.",
         "unit": f"Unit {subject.unit} of {plain(layer.key)} is off; choose another and it is that one.",
         "list": f"{_units(len(units))} of {layer.channels:,} off: {listed}.",
-        "strongest": f"Off: the {_units(len(units))} that support {label} most, of {layer.channels:,}.",
-        "all": f"All {layer.channels:,} units of {plain(layer.key)} are off: what is left does not know the picture"
-        " but by ways around the layer.",
+        "strongest": f"Off: the {_units(len(units))} with the greatest slope for {label}, of {layer.channels:,}."
+        + (f" Only {supporting:,} of them support it." if len(units) > supporting else ""),
+        "all": f"All {layer.channels:,} units of {plain(layer.key)} are {_WITHOUT_ALL[to]}",
     }[off.which]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(said)
         if off.which != "none":
-            st.button(
-                "Restore all", icon=":material/restart_alt:", key="restore all", on_click=_take, args=(Off(),)
-            )
+            st.button("Restore all", icon=":material/restart_alt:", key="restore all", on_click=_restore)
 
 
 def _units(count: int) -> str:
@@ -199,7 +216,7 @@ def _count(subject: Subject, off: Off, class_index: int) -> None:
     key = "strongest control"
     st.session_state[key] = off.strongest
     st.number_input(
-        f"How many, for {plain(subject.fed.card.labels[class_index])}",
+        f"How many of {subject.layer.channels:,}, for {plain(subject.fed.card.labels[class_index])}",
         1,
         subject.layer.channels,
         key=key,
@@ -240,13 +257,18 @@ def _answers(subject: Subject, scores: Floats, units: tuple[int, ...], to: To, c
         )
         for move in ablation.moves(scores, after, TOP, (class_index,))
     ]
-    st.markdown(
-        "**The answers before and after**, in percent and points"
-        if units
-        else "**The answers**, with all units on"
-    )
+    st.markdown(_answers_title(fed, scores, after) if units else "**The answers**, with all units on")
     before_after("up classes", "Classes", entries, class_index, bool(units), _take_class)
     _search(subject)
+
+
+def _answers_title(fed: NetworkInput, before: Floats, after: Floats) -> str:
+    """The headline; where another class wins now, which."""
+    first, now = int(before.argmax()), int(after.argmax())
+    title = "**The answers before and after**, in percent and points"
+    if first == now:
+        return title
+    return f"{title}. The most probable is now **{plain(fed.card.labels[now])}**, not {plain(fed.card.labels[first])}"
 
 
 def _take_class(index: int) -> None:

@@ -23,7 +23,7 @@ def learned(photo: Photo, kernel: Kernel, laying: Laying) -> None:
         "1.3 million photographs. Look for edges of all directions, blobs, and opposite colours. "
         "Click one: its three grids go into the instrument."
     )
-    by_number = {str(number): one for number, one in enumerate(kernels, start=1)}
+    by_number = {str(number): one for number, one in enumerate(kernels)}
     chosen = next((number for number, one in by_number.items() if one.text == kernel.text), "")
     tiles(
         "learned tiles",
