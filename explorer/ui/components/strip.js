@@ -84,6 +84,8 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     if (output.textContent !== here?.title + counted) output.innerHTML = "<b></b><span></span>";
     put(output.firstChild, here?.title ?? "");
     put(output.lastChild, counted);
+    const passed = places.filter(({ quiet }) => quiet).length;
+    output.title = passed ? `${passed} of the ${places.length} layers change nothing (Identity, Dropout, Flatten …) and are passed over; the search has them all` : "";
     const chosen = data.tiles.findIndex(({ key }) => key === S.at);
     // where the strip is longer than the page is wide: the station that comes at or after the layer
     const order = new Map(places.map(({ key }, index) => [key, index]));
