@@ -36,8 +36,16 @@ def take_home(subject: Subject) -> None:
         "and a script that makes them again without this app."
     )
     copy_link("copy feature link")
+    # what is made when a button is pressed is made outside the run: it can ask neither the link nor a session's cache
+    order, peak = _shown(subject)
+    logits = cache.tape(fed).logits[0].numpy()
     with st.container(horizontal=True):
-        download("Wall as PNG", lambda: png(_sheet(subject)), f"{stem}-wall.png", _of_the_sheet(subject))
+        download(
+            "Wall as PNG",
+            lambda: png(_sheet(subject, order, peak)),
+            f"{stem}-wall.png",
+            _of_the_sheet(subject),
+        )
         download(
             f"Map {subject.unit} as PNG",
             lambda: png(enlarged(signed_picture(subject.maps.values[subject.unit]), SIDE)),
@@ -53,7 +61,7 @@ def take_home(subject: Subject) -> None:
             )
         download(
             "Tensors as .npz",
-            lambda: tensors(subject.maps, cache.tape(fed).logits[0].numpy(), fed.card.labels),
+            lambda: tensors(subject.maps, logits, fed.card.labels),
             f"{stem}.npz",
             "“maps” float32 (channels, rows, columns), “logits”, “labels”, “layer”.",
         )
@@ -66,8 +74,7 @@ def take_home(subject: Subject) -> None:
     st.code(code, language="python", height=420)
 
 
-def _sheet(subject: Subject) -> np.ndarray:
-    order, peak = _shown(subject)
+def _sheet(subject: Subject, order: Sequence[int], peak: float | None) -> np.ndarray:
     card = subject.fed.card
     title = f"{card.title} · {subject.layer.key} · {subject.layer.kind} · {subject.fed.photo.name}"
     return map_sheet(subject.maps, order[:MOST_MAPS], title, peak)
