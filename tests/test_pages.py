@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from torchvision import models as zoo
 
 from explorer.images import SAMPLES, decode_photo
 from explorer.models import CATALOGUE, DEFAULT_MODEL
@@ -244,7 +245,10 @@ def test_one_s_own_network_stays_in_the_picker(monkeypatch: pytest.MonkeyPatch):
     at.run()
     for options in (shown[0], shown[-1]):
         own = [(option.key, option.title) for option in options if option.group == "Random weights"]
-        assert own == [
+        assert own[:3] == [
             ("random~classic~lenet5", "LeNet-5, as it is taught"),
             (f"random~model~{DEFAULT_MODEL}", "EfficientNet-Lite0"),
+            ("random~model~alexnet.IMAGENET1K_V1", "AlexNet"),
         ]
+        # each architecture of torchvision's once, whatever weights there are of it
+        assert len(own) == 2 + len(zoo.list_models(zoo))

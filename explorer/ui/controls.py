@@ -246,12 +246,15 @@ def _wanted(had: str) -> str:
 
 
 def _random_options(had: str) -> list[Option]:
-    """Networks without trained weights: the last one of one's own, and the usual network before it learned."""
+    """Networks without trained weights: the last one of one's own, and each of the catalogue before it learned.
+
+    Of weights that share an architecture nothing is left to tell them apart: it stands there once.
+    """
     if had.startswith(RANDOM):
         st.session_state[_UNTRAINED] = had
-    usual = CATALOGUE[DEFAULT_MODEL]
-    # the usual one's card would be made of a run without numbers, which every first visitor would wait for
-    found = {f"{RANDOM}model~{DEFAULT_MODEL}": (usual.name, usual.parameters)}
+    # their own cards would be made of runs without numbers, which every first visitor would wait for
+    first = {known.name: known for known in reversed(CATALOGUE.values())}
+    found = {f"{RANDOM}model~{one.key}": (one.name, one.parameters) for one in reversed(first.values())}
     if own := st.session_state.get(_UNTRAINED):
         found = {own: (card(own).name, card(own).parameters)} | found
     return [
@@ -276,7 +279,10 @@ def _explain_failure(had: str) -> None:
         icon=":material/cloud_off:",
     )
     if card(wanted).source != "random":  # which fails again
-        st.button("Try again", icon=":material/refresh:", on_click=_pick_model, args=(wanted,))
+        with st.container(horizontal=True):
+            st.button("Try again", icon=":material/refresh:", on_click=_pick_model, args=(wanted,))
+            random = f"{RANDOM}model~{wanted}"
+            st.button("With random weights", icon=":material/casino:", on_click=_pick_model, args=(random,))
 
 
 def _arrived(wanted: ModelCard, had: str) -> bool:

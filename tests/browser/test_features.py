@@ -214,6 +214,13 @@ def test_the_wall_is_walked_with_keys(page: Page, address: str):
     page.keyboard.press("PageUp")
     place = int(option.get_attribute("aria-posinset"))
     assert place < 240
+    page.keyboard.type("137")
+    expect(option).to_have_attribute("aria-posinset", "138")
+    page.wait_for_timeout(1300)
+    page.keyboard.type("12")
+    expect(option).to_have_attribute("aria-posinset", "13")
+    page.keyboard.type("99")  # 129, but no 1299: the last digit begins anew
+    expect(option).to_have_attribute("aria-posinset", "10")
     page.keyboard.press("Home")
     page.keyboard.press("ArrowUp")
     expect(option).to_have_attribute("aria-posinset", "1")

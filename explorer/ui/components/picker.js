@@ -59,6 +59,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     none.hidden = shown.length > 0;
     none.textContent = shown.length ? "" : `Nothing matches “${input.value}”.`;
     list.hidden = !shown.length;
+    if (input.value) list.scrollTop = 0; // the first match, not where the list stood before
     move(input.value ? 0 : Math.max(shown.findIndex((option) => option.key === data.selected), 0));
   }
 

@@ -9,6 +9,8 @@ const EDGE = 4; // CSS pixels around all tiles: for outlines
 const LABEL = 15; // and below each for its number
 const TALLEST = 470, LOWEST = 190; // CSS pixels of the sheet
 const BEYOND = 260; // CSS pixels drawn above and below what is seen
+const SOON = 1200; // ms between the digits of one number
+const MANY = 64; // maps, of which one is not found at a glance
 const DIGITS = 3;
 const FAINT = 0.001; // of the layer’s strongest value: a map that stays below hardly answers
 
@@ -231,7 +233,7 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
 
   function describe(number) {
     const { peak, mean, maximum, minimum, zeros, deviation, channels, names } = maps;
-    const name = `${L.flat ? "Number" : names.length ? names[number] : "Map"} ${names.length && !L.flat ? `(${number})` : number} of 0–${channels - 1}${names.length && L.flat ? `, ${names[number]}` : ""}`;
+    const name = `${L.flat ? "Number" : names.length ? names[number] : "Map"} ${names.length && !L.flat ? `(${number})` : number} of 0–${(channels - 1).toLocaleString("en")}${names.length && L.flat ? `, ${names[number]}` : ""}`;
     if (L.flat) return `${name}: ${short(maximum[number])}.`;
     if (peak[number] === 0) return `${name}: zero everywhere.`;
     if (deviation[number] === 0) return `${name}: ${short(mean[number])} everywhere.`;
@@ -245,7 +247,7 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
     const blocks = maps.block > 1 ? ` Of each ${maps.block} × ${maps.block} cells the strongest is shown.` : "";
     const top = S.look.scope === "net" && data.netPeak > 20 * maps.strongest;
     const pale = top ? ` Pale, for the strongest here is ${short(maps.strongest)}, and ${short(data.netPeak)} in the whole net.` : "";
-    const idle = `${coarse() ? "Tap" : "Point at"} a ${L.flat ? "cell" : "map"} to read it${coarse() ? "" : ", click it to open it"}.${dead ? ` ${dead} of ${L.channels} ${dead > 1 ? "are" : "is"} zero everywhere: hatched.` : ""}${nearly}${L.flat && S.look.scope === "map" ? " One number each: coloured on the layer’s scale." : ""}${pale}${blocks}`;
+    const idle = `${coarse() ? "Tap" : "Point at"} a ${L.flat ? "cell" : "map"} to read it${coarse() ? "" : ", click it to open it"}.${L.channels > MANY && !coarse() ? " With keys: type its number." : ""}${dead ? ` ${dead} of ${L.channels} ${dead > 1 ? "are" : "is"} zero everywhere: hatched.` : ""}${nearly}${L.flat && S.look.scope === "map" ? " One number each: coloured on the layer’s scale." : ""}${pale}${blocks}`;
     put(output, S.met === null ? idle : describe(S.met));
   }
 
@@ -297,15 +299,24 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
   };
   sheet.onfocus = () => L && point();
   sheet.onblur = () => L && point();
+  // A number typed goes to its map: digits that follow each other soon belong together.
+  const typed = ({ key, timeStamp }) => {
+    const text = timeStamp - (S.typedAt ?? -SOON) < SOON ? S.typed + key : key;
+    Object.assign(S, { typed: Number(text) < L.channels ? text : key, typedAt: timeStamp });
+    return Number(S.typed) < L.channels ? Number(S.typed) : null;
+  };
+
   sheet.onkeydown = (event) => {
     if (!L || event.altKey || event.ctrlKey || event.metaKey) return;
     const page = Math.max(1, Math.floor(sheet.clientHeight / L.step)) * L.abreast, at = L.places[S.here];
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + L.abreast, ArrowUp: at - L.abreast, PageDown: at + page, PageUp: at - page, Home: 0, End: L.channels - 1 }[event.key];
+    const digit = /^\d$/.test(event.key);
     if (event.key === "Enter" || event.key === " ") pick(S.here);
-    else if (to === undefined) return;
+    else if (to === undefined && !digit) return;
     else {
       const kept = event.key.startsWith("Page") ? Math.min(Math.max(to, 0), L.channels - 1) : to;
-      if (kept >= 0 && kept < L.channels) S.here = L.order[kept];
+      if (digit) S.here = typed(event) ?? S.here;
+      else if (kept >= 0 && kept < L.channels) S.here = L.order[kept];
       const { y } = boxOf(L.places[S.here]);
       if (y - EDGE < sheet.scrollTop) sheet.scrollTop = y - EDGE;
       else if (y + L.step > sheet.scrollTop + sheet.clientHeight) sheet.scrollTop = y + L.step - sheet.clientHeight;
