@@ -1,10 +1,10 @@
 """What makes a number of a map: the window and the weights behind it, and what follows their sum, step by step.
 
-`explorer.network_wiring` finds it for any layer of any network.
+`explorer.unit_tracing` finds it for any layer of any network.
 
-    reading = Wiring(probe).read(x, "blocks.1.0.bn1", 17)  # one forward, for one map
-    ledger = reading.ledger((3, 5))                        # every product behind its cell in row 3, column 5
-    ledger.window[0] * ledger.weights[0]                   # of the first channel that it reads
+    reading = read(DataFlow(probe), x, "blocks.1.0.bn1", 17)  # one forward, for one map
+    ledger = reading.ledger((3, 5))                           # every product behind its cell in row 3, column 5
+    ledger.window[0] * ledger.weights[0]                      # of the first channel that it reads
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from skimage.color import rgb2hsv
 from torch import Tensor, nn
 from torchvision import models as zoo
 
+from explorer.activations import Probe
+from explorer.data_flow import DataFlow
 from explorer.dry_run import WithoutMemory
-from explorer.errors import ExplorerError, LayerError, ModelError, ShapeError
+from explorer.errors import ExplorerError, LayerError, ShapeError
 from explorer.figures.filter_tiles import GLANCE, colour_tile, filter_tile, slice_tile, weights_histogram
 from explorer.figures.signed import SIGNED, ZERO
 from explorer.filter_tracing import Behind, Origin, filters_behind, first_layer, load_bank
@@ -43,12 +46,23 @@ from explorer.filters import (
     strongest_slices,
 )
 from explorer.models import DEFAULT_MODEL, load_network
+from explorer.recording import Recorder
 from explorer.stages import find_stages
 
 
 def random_bank(*shape: int, seed: int = 0, **settings: Any) -> FilterBank:
     weights = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
     return FilterBank("conv", weights, **settings)
+
+
+def behind_of(network: nn.Module, layer: str, size: int = 224) -> Behind:
+    probe = Probe(Recorder(network, size), size)
+    return filters_behind(DataFlow(probe), layer)
+
+
+def first_of(network: nn.Module, size: int = 224) -> Origin:
+    probe = Probe(Recorder(network, size), size)
+    return first_layer(DataFlow(probe))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +72,7 @@ def embedded() -> nn.Module:
 
 @pytest.fixture(scope="module")
 def stem(embedded: nn.Module) -> FilterBank:
-    return load_bank(embedded, filters_behind(embedded, "bn1").usual)
+    return load_bank(embedded, behind_of(embedded, "bn1").usual)
 
 
 # ------------------------------------------------------------------------------------------------- banks
@@ -93,7 +107,7 @@ def test_a_dense_layer_is_a_convolution_that_covers_what_it_reads() -> None:
     network = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Dropout(), nn.Linear(4 * 6 * 6, 10)
     )
-    origin = filters_behind(network, "4", 8).usual
+    origin = behind_of(network, "4", 8).usual
     assert (origin.dense, origin.reads, origin.reads_picture) == (True, (4, 6, 6), False)
     bank = load_bank(network, origin)
     x = torch.randn(1, 3, 8, 8)
@@ -398,6 +412,27 @@ def output_of(network: nn.Module, layer: str, x: Tensor) -> Tensor:
     return kept[-1]
 
 
+class By(nn.Module):
+    """A network whose layer "made" gives what a function makes of its other parts and the picture."""
+
+    def __init__(self, make: Callable[..., Tensor], **parts: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.parts = nn.ModuleDict(parts)
+        self.make = make
+        self.made = nn.Identity()
+        self.scores = nn.LazyLinear(7)
+        self(torch.zeros(1, 3, 12, 12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scores(self.made(self.make(x, **self.parts)).mean((2, 3)))
+
+
+def conv(before: int, after: int, size: int = 3) -> nn.Conv2d:
+    torch.manual_seed(before + after)
+    return nn.Conv2d(before, after, size, padding=size // 2)
+
+
 def units_moved(network: nn.Module, layer: str, maker: str, number: int, dim: int, size: int) -> list[int]:
     """The units of a layer that answer otherwise when one filter is shaken: by torch alone."""
     x = torch.randn(1, 3, size, size, generator=torch.manual_seed(11))
@@ -432,7 +467,7 @@ def test_a_filter_moves_the_units_that_are_told(name: str, layer: str, dim: int,
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.bias.data.add_(0.1)
-    behind = filters_behind(network, layer, size)
+    behind = behind_of(network, layer, size)
     last = behind.origins[0]
     final = [last] if len(behind.of_unit(0)) > 1 or len(behind.origins) == 1 else behind.origins
     for origin in final:
@@ -445,7 +480,7 @@ def test_a_filter_moves_the_units_that_are_told(name: str, layer: str, dim: int,
 def test_shuffled_channels_find_their_filters() -> None:
     """ShuffleNet's block joins two branches and deals them out in turn (Ma 2018, figure 3)."""
     network = built("shufflenet_v2_x0_5")
-    behind = filters_behind(network, "stage2.0", 64)
+    behind = behind_of(network, "stage2.0", 64)
     by_layer = {origin.layer: origin.filters.tolist() for origin in behind.origins}
     dealt = [n // 2 if n % 2 == 0 else -1 for n in range(48)]
     assert by_layer["stage2.0.branch1.2"] == dealt
@@ -453,7 +488,7 @@ def test_shuffled_channels_find_their_filters() -> None:
 
 
 def test_residual_sums_have_several_makers() -> None:
-    behind = filters_behind(built("resnet18"), "layer2.1", 64)
+    behind = behind_of(built("resnet18"), "layer2.1", 64)
     assert [(origin.layer, origin.norm) for origin in behind.origins] == [
         ("layer2.1.conv2", "layer2.1.bn2"),
         ("layer2.0.downsample.0", "layer2.0.downsample.1"),
@@ -468,8 +503,8 @@ def test_residual_sums_have_several_makers() -> None:
 def test_a_gate_scales_maps_and_makes_none() -> None:
     """Squeeze and excite: the gate has as many channels as the maps, and convolutions of its own (Howard 2019)."""
     network = built("mobilenet_v3_small")
-    gated = filters_behind(network, "features.4.block.1", 64).origins
-    behind = filters_behind(network, "features.4.block.2", 64)
+    gated = behind_of(network, "features.4.block.1", 64).origins
+    behind = behind_of(network, "features.4.block.2", 64)
     assert [origin.layer for origin in behind.origins] == ["features.4.block.1.0"]
     assert [origin.layer for origin in gated] == ["features.4.block.1.0"]
     assert not behind.unknown
@@ -479,11 +514,11 @@ def test_a_normalisation_by_each_batch_is_not_folded() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False))
     network.append(nn.Flatten())
     network.append(nn.Linear(4 * 36, 2))
-    assert load_bank(network, filters_behind(network, "0", 8).usual).norm is None
+    assert load_bank(network, behind_of(network, "0", 8).usual).norm is None
 
 
 def test_a_dense_block_puts_its_layers_side_by_side() -> None:
-    behind = filters_behind(built("densenet121"), "features.denseblock1", 64)
+    behind = behind_of(built("densenet121"), "features.denseblock1", 64)
     # Huang 2017: 64 maps come in, each of the six layers adds k = 32
     assert [np.flatnonzero(origin.filters >= 0).tolist() for origin in behind.origins] == [
         *(list(range(64 + 32 * n, 96 + 32 * n)) for n in reversed(range(6))),
@@ -497,7 +532,7 @@ def test_a_dense_block_puts_its_layers_side_by_side() -> None:
 def test_a_transformers_stream_begins_with_the_patches() -> None:
     with WithoutMemory():
         network = zoo.vit_b_32().to("meta")
-    behind = filters_behind(network, "encoder.layers.encoder_layer_2.ln_1")
+    behind = behind_of(network, "encoder.layers.encoder_layer_2.ln_1")
     assert [origin.layer.removeprefix("encoder.layers.") for origin in behind.origins] == [
         "encoder_layer_1.mlp.3",
         "encoder_layer_1.self_attention.out_proj",
@@ -508,7 +543,7 @@ def test_a_transformers_stream_begins_with_the_patches() -> None:
     assert behind.usual.layer == "conv_proj"
     assert behind.usual.reads_picture
     assert behind.mixed
-    assert not filters_behind(network, "encoder.dropout").mixed
+    assert not behind_of(network, "encoder.dropout").mixed
 
 
 @pytest.mark.parametrize(
@@ -523,7 +558,7 @@ def test_a_transformers_stream_begins_with_the_patches() -> None:
 def test_the_first_layer_reads_the_picture(name: str, layer: str) -> None:
     with WithoutMemory():
         network = zoo.get_model(name).to("meta")
-    found = first_layer(network)
+    found = first_of(network)
     assert (found.layer, found.reads_picture, found.dense) == (layer, True, False)
 
 
@@ -531,21 +566,14 @@ def test_a_picture_that_is_scaled_channel_by_channel_is_a_picture_still() -> Non
     """As torchvision feeds GoogLeNet with its weights."""
     network = built("googlenet", transform_input=True, init_weights=False)
     assert network.transform_input
-    origin = first_layer(network, 64)
+    origin = first_of(network, 64)
     assert (origin.layer, origin.norm, origin.reads_picture) == ("conv1.conv", "conv1.bn", True)
-    assert filters_behind(network, "conv1", 64).usual.reads_picture
+    assert behind_of(network, "conv1", 64).usual.reads_picture
 
 
 def test_swapped_colours_are_not_taken_for_the_picture() -> None:
-    class Swapped(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv = nn.Conv2d(3, 4, 3)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.conv(torch.cat([x[:, 2:], x[:, :1], x[:, 1:2]], 1)).mean((2, 3))
-
-    assert not first_layer(Swapped(), 8).reads_picture
+    swapped = By(lambda x, a: a(torch.cat([x[:, 2:], x[:, :1], x[:, 1:2]], 1)), a=conv(3, 4))
+    assert not first_of(swapped, 8).reads_picture
 
 
 @pytest.mark.parametrize(
@@ -559,7 +587,7 @@ def test_every_stage_of_every_kind_of_network_is_followed(name: str) -> None:
     size = 299 if name == "inception_v3" else 224
     stages = find_stages(network, size)
     for stage in (stages[0], stages[-1]):
-        behind = filters_behind(network, stage.name, size)
+        behind = behind_of(network, stage.name, size)
         assert not behind.unknown
         made = np.max([origin.filters for origin in behind.origins], axis=0)
         assert made.shape == (stage.channels,)
@@ -571,33 +599,102 @@ def test_a_second_run_of_a_layer_has_makers_of_its_own() -> None:
     network = nn.Sequential(
         nn.Conv2d(3, 4, 3), relu, nn.Conv2d(4, 5, 3), relu, nn.Flatten(), nn.Linear(80, 2)
     )
-    assert filters_behind(network, "1", 8).usual.layer == "0"
-    assert filters_behind(network, "1", 8, call=2).usual.layer == "2"
-    with pytest.raises(LayerError, match="1 runs 2 times, so it has no run 3"):
-        filters_behind(network, "1", 8, call=3)
+    assert behind_of(network, "1", 8).usual.layer == "0"
+    assert behind_of(network, "1~2", 8).usual.layer == "2"
+    with pytest.raises(LayerError, match="has no layer “1~3”"):
+        behind_of(network, "1~3", 8)
 
 
 def test_what_cannot_be_followed_is_said() -> None:
     network = nn.Sequential(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(3 * 4 * 4, 2), nn.Softmax(1))
     with pytest.raises(LayerError, match="No convolution or dense layer"):
-        filters_behind(network, "0", 8)
+        behind_of(network, "0", 8)
     with pytest.raises(LayerError, match="has no layer “blocks”"):
-        filters_behind(network, "blocks", 8)
-    with pytest.raises(ModelError, match="cannot be followed on a picture of 9×9"):
-        filters_behind(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(7, 2)), "0", 9)
-    with pytest.raises(LayerError, match="cannot be followed back to filters"):
-        filters_behind(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(72, 2)), "1", 8)
+        behind_of(network, "blocks", 8)
     with pytest.raises(LayerError, match="has no convolution"):
-        first_layer(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), 2)
+        first_of(network, 8)
     with pytest.raises(LayerError, match="makes none of 3 units"):
         Origin("conv", np.full(3, -1, np.int32))
     with pytest.raises(LayerError, match="stands before relu"):
         Behind("relu", ())
 
 
+REARRANGEMENTS: dict[str, tuple[By, list[int]]] = {
+    "rolled and flipped": (By(lambda x, a: a(x).roll(3, 1).flip(1), a=conv(3, 8)), [4, 3, 2, 1, 0, 7, 6, 5]),
+    "padded with channels": (
+        By(lambda x, a: F.pad(a(x), (1, 1, 1, 1, 2, 2)), a=conv(3, 4)),
+        [-1, -1, 0, 1, 2, 3, -1, -1],
+    ),
+    "stacked": (
+        By(lambda x, a, b: torch.stack([a(x), b(x)], 2).flatten(1, 2), a=conv(3, 3), b=conv(3, 3, 1)),
+        [0, -1, 1, -1, 2, -1],
+    ),
+    "gated by its other half": (By(lambda x, a: F.glu(a(x), 1), a=conv(3, 8)), [0, 1, 2, 3]),
+    "cut and joined": (
+        By(lambda x, a: torch.cat([a(x)[:, 2:], a(x)[:, :2]], 1), a=conv(3, 5)),
+        [2, 3, 4, 0, 1],
+    ),
+    "pooled and enlarged": (
+        By(lambda x, a: F.interpolate(F.max_pool2d(a(x), 2), scale_factor=3)[:, ::2], a=conv(3, 6)),
+        [0, 2, 4],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REARRANGEMENTS)
+def test_channels_that_moved_are_found(name: str) -> None:
+    """Held to numbers written by hand, and to the network itself with one filter shaken."""
+    network, filters = REARRANGEMENTS[name]
+    behind = behind_of(network, "made", 12)
+    (origin,) = [origin for origin in behind.origins if origin.layer == "parts.a"]
+    assert origin.filters.tolist() == filters
+    assert origin.reads_picture
+    assert not behind.unknown
+    for number in {*filters} - {-1}:
+        moved = units_moved(network, "made", "parts.a", number, 1, 12)
+        assert moved == [unit for unit, one in enumerate(filters) if one == number]
+
+
+def test_cells_of_several_filters_have_none() -> None:
+    shuffled = By(lambda x, a: F.pixel_shuffle(a(x), 2), a=conv(3, 8))
+    with pytest.raises(LayerError, match="What made gives out cannot be followed back to filters"):
+        behind_of(shuffled, "made", 8)
+    summed = By(lambda x, a, b: a(x).mean(1, keepdim=True) + b(x), a=conv(3, 8), b=conv(3, 1))
+    behind = behind_of(summed, "made", 8)
+    assert [origin.layer for origin in behind.origins] == ["parts.b"]
+    assert behind.unknown
+
+
+def test_a_context_that_is_added_is_told() -> None:
+    """The mean of each map, through a layer of its own, on every cell: of other filters than the maps (Cao 2019)."""
+    behind = behind_of(
+        By(lambda x, a, b: (y := a(x)) + b(y.mean((2, 3), keepdim=True)), a=conv(3, 4), b=conv(4, 4, 1)),
+        "made",
+        8,
+    )
+    assert [origin.layer for origin in behind.origins] == ["parts.a"]
+    assert behind.unknown
+
+
+def test_flattened_maps_are_those_of_their_filters() -> None:
+    network = nn.Sequential(conv(3, 4), nn.Flatten(), nn.ReLU(), nn.Linear(4 * 36, 5), nn.BatchNorm1d(5))
+    assert behind_of(network, "2", 6).usual.filters.tolist() == [
+        number for number in range(4) for _ in range(36)
+    ]
+    dense = behind_of(network, "4", 6).usual
+    # each of its weights is still one of a cell of a map
+    assert (dense.layer, dense.norm, dense.reads) == ("3", "4", (4, 6, 6))
+
+
+def test_filters_with_a_normalisation_of_their_weights_are_the_layers() -> None:
+    network = By(lambda x, a: a(x), a=nn.utils.parametrizations.weight_norm(conv(3, 4)))
+    assert [origin.layer for origin in behind_of(network, "made", 8).origins] == ["parts.a"]
+
+
 def test_following_leaves_the_network_alone(embedded: nn.Module) -> None:
+    probe = Probe(Recorder(embedded))
     hooks = sum(len(module._forward_hooks) for module in embedded.modules())
-    filters_behind(embedded, "blocks.2.1")
+    filters_behind(DataFlow(probe), "blocks.2.1")
     assert sum(len(module._forward_hooks) for module in embedded.modules()) == hooks
     assert not any(parameter.is_meta for parameter in embedded.parameters())
 

@@ -14,17 +14,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from explorer.activations import Layer, Probe
+from explorer.data_flow import DataFlow
 from explorer.errors import LayerError, ModelError
-from explorer.network_wiring import Wiring
 from explorer.recording import Recorder
 from explorer.ui.components.unit_ledger import bound
 from explorer.unit_sources import PICTURE, NoProducts, Reading
+from explorer.unit_tracing import read
 from tests.zoo import embedded, pictures, seeded
 
 
-def wired(network: nn.Module, size: int = 224) -> tuple[Probe, Wiring]:
+def traced(network: nn.Module, size: int = 224) -> tuple[Probe, DataFlow]:
     probe = Probe(Recorder(network, size), size)
-    return probe, Wiring(probe)
+    return probe, DataFlow(probe)
 
 
 def hooked(network: nn.Module, name: str, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,14 +90,14 @@ def test_every_number_of_a_ledger_is_the_networks_own(name: str):
     if name != "embedded":
         network = disturbed(network)
     x, rng = pictures(1), random.Random(name)
-    probe, wiring = wired(network)
+    probe, flow = traced(network)
     layers = [layer for layer in probe.layers if layer.layout != "heads"]
     found, sentences = 0, []
     for layer in rng.sample(layers, 14):
         unit = rng.randrange(layer.channels)
         cell = (rng.randrange(layer.grid[0]), rng.randrange(layer.grid[1]))
         try:
-            reading = wiring.read(x, layer.key, unit)
+            reading = read(flow, x, layer.key, unit)
         except NoProducts as error:
             sentences.append((layer.key, str(error)))
             continue
@@ -130,9 +131,9 @@ def test_every_number_of_a_ledger_is_the_networks_own(name: str):
 def test_a_layer_that_pads_by_itself_is_read_with_its_padding():
     """timm's Conv2dSame: its attribute says 0, it pads below and on the right alone; 224 pixels, stride 2."""
     network = embedded()
-    _, wiring = wired(network)
+    _, flow = traced(network)
     x = pictures(1)
-    reading = wiring.read(x, "conv_stem", 5)
+    reading = read(flow, x, "conv_stem", 5)
     padded = functional.pad(x, (0, 1, 0, 1))
     made = functional.conv2d(padded, network.conv_stem.weight, stride=2)[0, 5]
     assert (reading.padding, reading.stride, reading.reads) == ((0, 0), (2, 2), PICTURE)
@@ -180,12 +181,12 @@ class Oddities(nn.Module):
 )
 def test_odd_layers_are_read_as_they_ran(key: str):
     network = Oddities()
-    probe, wiring = wired(network, 24)
+    probe, flow = traced(network, 24)
     x, rng = pictures(1, 24), random.Random(key)
     layer = probe.layer(key)
     maps = probe.maps(x, [key])[key]
     for unit in range(layer.channels):
-        reading = wiring.read(x, key, unit)
+        reading = read(flow, x, key, unit)
         assert np.array_equal(reading.values, maps[unit].numpy())
         for _ in range(6):
             cell = (rng.randrange(layer.grid[0]), rng.randrange(layer.grid[1]))
@@ -197,9 +198,9 @@ def test_odd_layers_are_read_as_they_ran(key: str):
 
 
 def test_what_a_reading_says_of_odd_layers():
-    _, wiring = wired(Oddities(), 24)
+    _, flow = traced(Oddities(), 24)
     x = pictures(1, 24)
-    groups = wiring.read(x, "groups", 7)  # the third group of three filters reads channels 4 and 5
+    groups = read(flow, x, "groups", 7)  # the third group of three filters reads channels 4 and 5
     assert (list(groups.channels), groups.reads, groups.module, groups.bias) == (
         [4, 5],
         "first",
@@ -208,27 +209,27 @@ def test_what_a_reading_says_of_odd_layers():
     )
     # "same", and one row and two columns that the network puts there by itself
     assert groups.padding == (2, 3)
-    shuffled = wiring.read(x, "reflected", 4)
+    shuffled = read(flow, x, "reflected", 4)
     assert (shuffled.filter, list(shuffled.channels)) == (4, [4])
-    moved = wiring.read(x, "shifted", 0)
+    moved = read(flow, x, "shifted", 0)
     assert moved.places[0, 0].tolist() == [moved.layer.grid[0] - 1, moved.layer.grid[1] - 2]
     assert [step.title for step in moved.steps] == ["clamp(-1, 1)"]
-    last = wiring.read(x, "last", 1)
+    last = read(flow, x, "last", 1)
     assert (last.module, last.kind, [step.title for step in last.steps]) == (
         "point",
         "Linear",
         ["× 2", "1.5 − x"],
     )
-    dense = wiring.read(x, "scores", 2)
+    dense = read(flow, x, "scores", 2)
     assert dense.inputs.shape == (36, 1, 1)
 
 
 def test_one_changed_weight_changes_the_map_as_its_ledger_says():
     """An oracle that knows no hooks: d value / d weight is the window's number, times what follows."""
     network = seeded("resnet18").double()
-    probe, wiring = wired(network)
+    probe, flow = traced(network)
     x = pictures(1).double()
-    reading = wiring.read(x, "layer2.0.bn2", 3)
+    reading = read(flow, x, "layer2.0.bn2", 3)
     cell, (channel, row, column) = (5, 9), (17, 0, 2)
     ledger = reading.ledger(cell)
     weight = network.get_submodule(reading.module).weight
@@ -264,23 +265,83 @@ class Spoiling(nn.Module):
 
 def test_what_is_overwritten_later_is_shown_as_it_was_read():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), Spoiling(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    probe, wiring = wired(network, 12)
+    probe, flow = traced(network, 12)
     x = pictures(1, 12)
     made = probe.maps(x, ["1"])["1"]
-    read = probe.maps(x, ["0"])["0"]
+    given = probe.maps(x, ["0"])["0"]
     for unit in range(5):
-        reading = wiring.read(x, "1", unit)
-        assert np.array_equal(reading.inputs, read.numpy())
+        reading = read(flow, x, "1", unit)
+        assert np.array_equal(reading.inputs, given.numpy())
         assert reading.inputs.any()
         for cell in ((0, 0), (4, 7), (9, 9)):
             assert reading.ledger(cell).value == pytest.approx(float(made[unit][cell]), abs=1e-5)
 
 
+class Shortcuts(nn.Module):
+    """A sum with what its only convolution reads, a learned slope, a weight that is computed, statistics of a map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.first = nn.Conv2d(3, 4, 3)
+        self.short = nn.Conv2d(4, 4, 3, padding=1)
+        self.sum = nn.Identity()
+        self.slope = nn.PReLU(4)
+        self.far = nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 5, 3))
+        self.place = nn.Parameter(torch.randn(1, 5, 8, 8))
+        self.placed = nn.Identity()
+        self.alone = nn.InstanceNorm2d(5, affine=True, track_running_stats=True)
+        self.scores = nn.Linear(5, 3)
+        with torch.no_grad():
+            self.slope.weight.copy_(torch.tensor([-0.5, 0.25, 2, 1]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        x = self.slope(self.sum(x + self.short(x)))
+        x = self.placed(2 * self.place + self.far(x))
+        scores: Tensor = self.scores(self.alone(x).mean((2, 3)))
+        return scores
+
+
+@pytest.mark.parametrize(
+    ("key", "module", "kind", "steps"),
+    [
+        ("sum", "short", "Conv2d", [("+", "first")]),
+        ("slope", "short", "Conv2d", [("+", "first"), ("PReLU", "")]),
+        ("placed", "far", "ParametrizedConv2d", [("+", "")]),
+    ],
+)
+def test_every_path_to_a_sum_has_numbers_of_its_own(
+    key: str, module: str, kind: str, steps: list[tuple[str, str]]
+):
+    network = Shortcuts()
+    probe, flow = traced(network, 12)
+    x = pictures(1, 12)
+    maps = probe.maps(x, [key])[key]
+    given, made = hooked(network, module, x)
+    for unit in range(len(maps)):
+        reading = read(flow, x, key, unit)
+        assert (reading.module, reading.kind) == (module, kind)
+        assert [(step.title, step.other_layer) for step in reading.steps] == steps
+        assert np.array_equal(reading.inputs, given[0].numpy())
+        assert np.array_equal(reading.made, made[0, unit].numpy())
+        for cell in ((0, 0), (3, 5), (7, 7)):
+            value = float(maps[unit][cell])
+            assert reading.ledger(cell).value == pytest.approx(value, abs=1e-5)
+            assert float(reading.values[cell]) == value
+
+
+def test_a_normalisation_whose_weights_are_computed_is_said_in_a_sentence():
+    _, flow = traced(Shortcuts(), 12)
+    with pytest.raises(NoProducts, match="alone is computed from several numbers by native_batch_norm"):
+        read(flow, pictures(1, 12), "alone", 0)
+
+
 def test_a_residual_sum_names_what_is_added():
     network = disturbed(seeded("resnet18"))
-    probe, wiring = wired(network)
+    probe, flow = traced(network)
     x = pictures(1)
-    reading = wiring.read(x, "layer2.1", 7)
+    reading = read(flow, x, "layer2.1", 7)
     assert (reading.module, [step.title for step in reading.steps]) == (
         "layer2.1.conv2",
         ["batch norm", "+", "ReLU"],
@@ -290,20 +351,20 @@ def test_a_residual_sum_names_what_is_added():
     assert added.other is not None
     shortcut = probe.maps(x, ["layer2.0"])["layer2.0"][7].numpy()
     assert np.array_equal(added.other.astype(np.float32), shortcut)
-    down = wiring.read(x, "layer2.0", 7).steps[1]
+    down = read(flow, x, "layer2.0", 7).steps[1]
     assert down.other_layer == "layer2.0.downsample.1"
 
 
 def test_squeeze_excite_is_a_gate_and_layer_scale_a_weight():
-    probe, wiring = wired(disturbed(seeded("mobilenet_v3_small")))
+    probe, flow = traced(disturbed(seeded("mobilenet_v3_small")))
     x = pictures(1)
-    reading = wiring.read(x, "features.4.block.2", 11)
+    reading = read(flow, x, "features.4.block.2", 11)
     assert reading.steps[-1].title == "×"
     gate = probe.maps(x, [reading.steps[-1].other_layer])[reading.steps[-1].other_layer]
     assert reading.steps[-1].other is not None
     assert np.allclose(reading.steps[-1].other, float(gate[11]))
-    _, wiring = wired(seeded("convnext_tiny"))
-    block = wiring.read(x, "features.1.0", 5)
+    _, flow = traced(seeded("convnext_tiny"))
+    block = read(flow, x, "features.1.0", 5)
     assert [(step.title, step.other_layer) for step in block.steps] == [
         ("×", "features.1.0.layer_scale"),
         ("+", "features.0.1"),
@@ -311,9 +372,9 @@ def test_squeeze_excite_is_a_gate_and_layer_scale_a_weight():
 
 
 def test_maps_side_by_side_are_followed_to_their_own_filters():
-    _, wiring = wired(seeded("squeezenet1_1"))
+    _, flow = traced(seeded("squeezenet1_1"))
     x = pictures(1)
-    left, right = wiring.read(x, "features.3", 3), wiring.read(x, "features.3", 64 + 3)
+    left, right = read(flow, x, "features.3", 3), read(flow, x, "features.3", 64 + 3)
     assert (left.module, left.filter, right.module, right.filter) == (
         "features.3.expand1x1",
         3,
@@ -324,9 +385,9 @@ def test_maps_side_by_side_are_followed_to_their_own_filters():
 
 def test_a_dense_layer_behind_maps_reads_windows_of_them():
     """VGG's first dense layer is a convolution whose kernel covers 7 × 7 cells of 512 maps."""
-    probe, wiring = wired(seeded("alexnet"))
+    probe, flow = traced(seeded("alexnet"))
     x = pictures(1)
-    reading = wiring.read(x, "classifier.1", 100)
+    reading = read(flow, x, "classifier.1", 100)
     assert (reading.inputs.shape, reading.kernel_size, reading.reads) == ((256, 6, 6), (6, 6), "avgpool")
     network = probe.recorder.network
     given, made = hooked(network, "classifier.1", x)
@@ -343,39 +404,39 @@ def test_a_dense_layer_behind_maps_reads_windows_of_them():
     ],
 )
 def test_what_no_filter_makes_is_said_in_a_sentence(name: str, layer: str, words: str, below: str):
-    _, wiring = wired(seeded(name))
+    _, flow = traced(seeded(name))
     with pytest.raises(NoProducts, match=words) as told:
-        wiring.read(pictures(1), layer, 0)
+        read(flow, pictures(1), layer, 0)
     if below:
         assert told.value.below == below
 
 
 def test_what_is_not_there_is_refused():
-    probe, wiring = wired(Oddities(), 24)
+    probe, flow = traced(Oddities(), 24)
     x = pictures(1, 24)
     with pytest.raises(LayerError, match="no unit 12: they go from 0 to 11"):
-        wiring.read(x, "groups", 12)
+        read(flow, x, "groups", 12)
     with pytest.raises(LayerError, match="no layer “nowhere”"):
-        wiring.read(x, "nowhere", 0)
+        read(flow, x, "nowhere", 0)
     rows, columns = probe.layer("groups").grid
     with pytest.raises(LayerError, match="no cell"):
-        wiring.read(x, "groups", 0).ledger((rows, columns - 1))
+        read(flow, x, "groups", 0).ledger((rows, columns - 1))
 
 
 def test_a_reading_leaves_the_network_as_it_was_and_lets_the_probe_go():
     network = seeded("squeezenet1_1")
     x = pictures(1)
-    probe, wiring = wired(network)
+    probe, flow = traced(network)
     with torch.no_grad():
         before = network(x)
-    wiring.read(x, "features.3", 3)
+    read(flow, x, "features.3", 3)
     with torch.no_grad():
         assert torch.equal(network(x), before)
     layer: Layer = probe.layer("features.3")
     del probe
     gc.collect()
     with pytest.raises(ModelError, match="let go"):
-        wiring.read(x, layer.key, 0)
+        read(flow, x, layer.key, 0)
 
 
 def test_the_picture_itself_is_made_by_nothing():
@@ -390,6 +451,6 @@ def test_the_picture_itself_is_made_by_nothing():
             scores: Tensor = self.scores(self.conv(self.same(x)).amax((2, 3)))
             return scores
 
-    _, wiring = wired(Whole(), 16)
+    _, flow = traced(Whole(), 16)
     with pytest.raises(NoProducts, match="the picture itself"):
-        wiring.read(pictures(1, 16), "same", 0)
+        read(flow, pictures(1, 16), "same", 0)

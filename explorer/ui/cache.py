@@ -17,18 +17,20 @@ import streamlit as st
 import torch
 from torch import nn
 
-from explorer import journey, memory, moving, process, saliency, similarity, weights
+from explorer import journey, memory, moving, process, saliency, similarity, unit_tracing, weights
 from explorer.ablation import To
 from explorer.activations import Ablation, FeatureMaps, Probe
 from explorer.animation import View
 from explorer.canvas import sides
 from explorer.convolution import ConvSpec, Equivariance, Pair, equivariance
+from explorer.data_flow import DataFlow
 from explorer.desk import desk
 from explorer.devices import choose_device, device_name
 from explorer.effective_field import EffectiveField
 from explorer.figures.heat import Look, overlay
 from explorer.figures.pictures import data_uri, jpeg, png, square_thumbnail, thumbnail
 from explorer.figures.signed import enlarged
+from explorer.figures.unit_pairs import pair_picture
 from explorer.figures.wall import packed
 from explorer.filter_tracing import Behind, Origin, filters_behind, first_layer, load_bank
 from explorer.filters import (
@@ -46,7 +48,6 @@ from explorer.kernels import KERNELS, Kernel, learned_kernels
 from explorer.layer_text import read_layer
 from explorer.map_shelf import MapShelf
 from explorer.models import CATALOGUE, DEFAULT_MODEL, ModelCard, NetworkInput, card, load_network
-from explorer.network_wiring import Wiring
 from explorer.networks.classics import CLASSICS
 from explorer.networks.source import Network, Picture, Source, load
 from explorer.preprocessing import CropBox
@@ -202,9 +203,9 @@ def working_photo(photo: Photo, side: int) -> Photo:
     return Photo(photo.name, thumbnail(photo.pixels, side), photo.sample, photo.notes)
 
 
-@st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+@st.cache_data(scope="session", max_entries=64, show_spinner=False, hash_funcs=_BY_DIGEST)
 def tile_image(photo: Photo) -> str:
-    """The photo as a tile's picture, a data URI."""
+    """The photo as a tile's picture, a data URI of some 5 kB: a full tray shows 50."""
     return data_uri(jpeg(square_thumbnail(photo.pixels, TILE)))
 
 
@@ -512,28 +513,28 @@ def moved_unit(fed: NetworkInput, motion: moving.Motion, layer: str, unit: int) 
 
 # One unit -------------------------------------------------------------------------------------------------
 
-_wirings: WeakKeyDictionary[Probe, Wiring] = WeakKeyDictionary()
-"""How each loaded network is wired, a few hundred operations; let go with it."""
+_flows: WeakKeyDictionary[Probe, DataFlow] = WeakKeyDictionary()
+"""How numbers flow through each loaded network, a few hundred operations; let go with it."""
 
 
-def _wiring(used: Probe) -> Wiring:
-    if used not in _wirings:  # at the desk, which does one thing after the other
-        _wirings[used] = Wiring(used)
-    return _wirings[used]
+def _flow(used: Probe) -> DataFlow:
+    if used not in _flows:  # at the desk, which does one thing after the other
+        _flows[used] = DataFlow(used)
+    return _flows[used]
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def origin(model: str, layer: str, unit: int) -> str:
     """The layer whose cells see what those of a unit do."""
     used = probe(model)
-    return desk().run(lambda: _wiring(used).origin(layer, unit), owner=seat().owner)
+    return desk().run(lambda: unit_tracing.source_layer(_flow(used), layer, unit), owner=seat().owner)
 
 
 @st.cache_resource(scope="session", max_entries=2, show_spinner=False, hash_funcs=_BY_DIGEST)
 def reading(fed: NetworkInput, layer: str, unit: int) -> Reading:
     """What makes one map: the maps that it reads, 13 MB at most for VGG's first layers, 0.1 to 3 MB for most."""
     used = probe(fed.card.key)
-    return desk().run(lambda: _wiring(used).read(fed.tensor(), layer, unit), owner=seat().owner)
+    return desk().run(lambda: unit_tracing.read(_flow(used), fed.tensor(), layer, unit), owner=seat().owner)
 
 
 @st.cache_resource(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
@@ -560,6 +561,12 @@ def patch(fed: NetworkInput, box: Box) -> str:
     return data_uri(png(enlarged(cut, TILE)) if max(cut.shape[:2]) < TILE else jpeg(thumbnail(cut, TILE)))
 
 
+@st.cache_data(scope="session", max_entries=48, show_spinner=False, hash_funcs=_BY_DIGEST)
+def patch_pair(fed: NetworkInput, query: Box, key: Box) -> str:
+    """Two boxes of what the network is given, and where they are in it: a data URI of some 30 kB."""
+    return data_uri(png(pair_picture(fed.image(), query, key)))
+
+
 # A layer under the hand -----------------------------------------------------------------------------------
 
 
@@ -580,16 +587,17 @@ _BY_LAYER: dict[str | type[Any], Callable[[Any], Any]] = {
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def behind(model: str, layer: str, call: int) -> Behind:
+def behind(model: str, layer: str) -> Behind:
     """The layers whose filters make another's maps: a few thousand numbers."""
-    used = recorder(model)
-    return desk().run(filters_behind, used.network, layer, card(model).preprocessing.crop, call)
+    used = probe(model)
+    return desk().run(lambda: filters_behind(_flow(used), layer), owner=seat().owner)
 
 
 @st.cache_resource(max_entries=MAX_LOADED, show_spinner=False)
 def first_filters(model: str) -> Origin:
     """The layer that reads the picture."""
-    return desk().run(first_layer, recorder(model).network, card(model).preprocessing.crop)
+    used = probe(model)
+    return desk().run(lambda: first_layer(_flow(used)), owner=seat().owner)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_BY_LAYER)

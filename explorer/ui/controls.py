@@ -253,8 +253,10 @@ def _random_options(had: str) -> list[Option]:
     if had.startswith(RANDOM):
         st.session_state[_UNTRAINED] = had
     # their own cards would be made of runs without numbers, which every first visitor would wait for
-    first = {known.name: known for known in reversed(CATALOGUE.values())}
-    found = {f"{RANDOM}model~{one.key}": (one.name, one.parameters) for one in reversed(first.values())}
+    first: dict[str, ModelCard] = {}
+    for known in CATALOGUE.values():
+        first.setdefault(known.name, known)
+    found = {f"{RANDOM}model~{one.key}": (one.name, one.parameters) for one in first.values()}
     if own := st.session_state.get(_UNTRAINED):
         found = {own: (card(own).name, card(own).parameters)} | found
     return [
