@@ -166,6 +166,14 @@ def test_random_weights_stand_beside_the_trained_ones_each_on_its_own_scale():
     assert f"is **{values[12]:.2f}**" in text
 
 
+def test_what_was_usual_for_two_pictures_is_not_kept_for_random_weights():
+    at = visit("features", deeper="compare", module=LAYER)
+    assert at.selectbox(key="sidescale control").value == "pair"
+    at.segmented_control(key="sidewith control").select("random").run()
+    assert at.selectbox(key="sidescale control").value == "map"
+    assert "sidescale" not in at.query_params
+
+
 def test_of_a_network_with_random_weights_the_trained_one_is_the_other_side():
     at = visit(
         "features", deeper="compare", module=LAYER, sidewith="random", model=f"{RANDOM}model~{DEFAULT_MODEL}"
