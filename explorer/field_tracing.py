@@ -5,23 +5,28 @@ while a `Tracer` follows every elementary operation.  For each tensor it knows w
 along the picture's rows and columns, and the field of its units along both.  Windows (convolutions, pools)
 widen the field; where branches meet (sum, product, concatenation) it becomes the smallest box around all of
 them; a mean over the map, a normalisation over it, or attention marks what they reach as seeing everything.
+Maps side by side keep fields of their own until weights mix them: a tensor's channels are labelled by branch.
 Operations are followed by rules, one each in `_RULES`; pointwise ones are known by torch's own tag.  Behind one
 that no rule tells of (a window partition, as in Swin; a transposed convolution) fields are not known, and layers
 there are left out rather than guessed.
 
-The result holds for units whose field is inside the picture, and bounds the others'.
+Size, jump and start hold for units whose field is inside the picture, and bound the others'.  What each unit sees
+of a picture of this very size, `Spans` tell: there padding sees nothing, and rows that no window reads are left out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -29,7 +34,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from explorer.convolution import Pair
 from explorer.dry_run import Operation, Watching, without_weights
 from explorer.errors import ModelError
-from explorer.receptive_field import Axis, ReceptiveField
+from explorer.receptive_field import Axis, ReceptiveField, Spans
 from explorer.stages import blank
 
 EVERYTHING: Final = "everything"
@@ -96,16 +101,45 @@ class _UnknownError(Exception):
 
 
 @dataclass(frozen=True)
+class _Window:
+    """A window along one dimension: units that it spans, its stride, units of padding before, dilation.
+
+    `read`, where padding mirrors the map: the unit that stands at each place, padding included.
+    """
+
+    extent: int = 1
+    stride: int = 1
+    before: int = 0
+    dilation: int = 1
+    read: NDArray[np.int64] | None = None
+
+    def over(self, axis: Axis, before: int, after: int) -> Axis:
+        """The field along an axis of so many units after this window, when that leaves so many."""
+        spans = axis.spans
+        if spans is None or len(spans.first) != before:
+            spans = None
+        elif self.read is not None:
+            spans = spans.read(self.read[:, None])
+        else:
+            spans = spans.under(range(0, self.extent, self.dilation), self.stride, self.before, after)
+        return replace(axis.under(self.extent, self.stride, self.before), spans=spans)
+
+
+@dataclass(frozen=True)
 class _Sight:
     """What the units of a tensor see: where they are, their field along both axes, and whether all besides.
 
-    `grid` tells rows and columns of units apart where they share a dimension.
+    `grid` tells rows and columns of units apart where they share a dimension.  `labels` tell which of `kinds` holds
+    for which channel, where not all see the same: an array of the tensor's dimensions, of size 1 along the batch
+    and wherever units have a place.
     """
 
     places: Places
     axes: tuple[Axis, Axis] = (Axis(), Axis())
     everything: bool = False
     grid: Pair | None = None
+    kinds: tuple[_Sight, ...] = ()
+    labels: NDArray[np.int64] | None = None
 
     @property
     def placed(self) -> frozenset[int]:
@@ -114,25 +148,62 @@ class _Sight:
 
     @property
     def field(self) -> Field:
-        return ReceptiveField.of(*self.axes, self.everything) if len(self.placed) == 2 else EVERYTHING
+        if len(self.placed) < 2:
+            return EVERYTHING
+        whole = ReceptiveField.of(*self.axes, self.everything)
+        if self.labels is None:
+            return whole
+        parts = tuple(ReceptiveField.of(*kind.axes, kind.everything) for kind in self.kinds)
+        return replace(whole, parts=parts, part_of=self.labels.ravel())
+
+    @property
+    def alike(self) -> _Sight:
+        """The same, of all channels together."""
+        return self if self.labels is None else replace(self, kinds=(), labels=None)
+
+    def labelled(self, labels: NDArray[np.int64], kinds: Sequence[_Sight]) -> _Sight:
+        """With a kind for each channel; kinds that are the same become one."""
+        known: dict[Any, int] = {}
+        number = [known.setdefault(kind.identity, len(known)) for kind in kinds]
+        used, found = np.unique(np.array(number)[labels], return_inverse=True)
+        if len(used) == 1:
+            return self.alike
+        different = tuple(kinds[number.index(kind)].alike for kind in used)
+        return replace(self, kinds=different, labels=found.reshape(labels.shape))
+
+    @property
+    def identity(self) -> Any:
+        """Equal for kinds whose units see the same."""
+        spans = (axis.spans for axis in self.axes)
+        return (
+            self.axes,
+            self.everything,
+            *(s and (s.length, s.first.tobytes(), s.last.tobytes()) for s in spans),
+        )
 
     def mixed(self, over: Iterable[int], places: Places) -> _Sight:
         """With these places, after mixing all units along some dimensions."""
-        return replace(
-            self, places=places, everything=self.everything or any(self.places[dim] for dim in over)
-        )
+        everything = self.everything or any(self.places[dim] for dim in over)
+        return replace(self.alike, places=places, everything=everything)
 
-    def under(self, dim: int, extent: int, stride: int, before: int) -> _Sight:
-        """After a window over one dimension."""
-        if not self.places[dim] or (extent, stride, before) == (1, 1, 0):
+    def under(self, dim: int, window: _Window, before: int, after: int) -> _Sight:
+        """After a window over one dimension, of so many units before and after."""
+        if not self.places[dim] or (
+            (window.extent, window.stride, window.before) == (1, 1, 0) and before == after
+        ):
             return self
         if len(self.places[dim]) > 1:
             raise _UnknownError("a window over rows and columns in one dimension")
-        axes = tuple(
-            axis.under(extent, stride, before) if number in self.places[dim] else axis
-            for number, axis in enumerate(self.axes)
-        )
-        return replace(self, axes=(axes[0], axes[1]))
+        (number,) = self.places[dim]
+
+        def moved(sight: _Sight) -> _Sight:
+            rows, columns = (
+                window.over(axis, before, after) if along == number else axis
+                for along, axis in enumerate(sight.axes)
+            )
+            return replace(sight, axes=(rows, columns))
+
+        return replace(moved(self), kinds=tuple(moved(kind) for kind in self.kinds))
 
 
 def _around(sights: Sequence[_Sight], places: Places) -> _Sight:
@@ -150,7 +221,10 @@ def _box(axes: Sequence[Axis]) -> Axis:
     if len(jumps) > 1:
         raise _UnknownError("branches of different strides meet")
     start = min(axis.start for axis in axes)
-    return Axis(max(axis.start + axis.size for axis in axes) - start, jumps.pop(), start)
+    spans = axes[0].spans
+    for axis in axes[1:]:
+        spans = spans.around(axis.spans) if spans and axis.spans else None
+    return Axis(max(axis.start + axis.size for axis in axes) - start, jumps.pop(), start, spans)
 
 
 # Rules -----------------------------------------------------------------------------------------------
@@ -158,14 +232,19 @@ def _box(axes: Sequence[Axis]) -> Axis:
 
 @dataclass(frozen=True)
 class _Call:
-    """One operation: its arguments by name, the sights of its tensors, the shape of what came out."""
+    """One operation: its arguments by name, the sights of its tensors, the shapes of what came out."""
 
     arguments: Mapping[str, Any]
     sights: Callable[[Any], _Sight | None]
-    shape: tuple[int, ...]
+    shapes: Sequence[tuple[int, ...]]
 
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the first tensor that came out."""
+        return self.shapes[0]
 
     @property
     def input(self) -> _Sight:
@@ -187,11 +266,18 @@ class _Call:
         return [dim % count for dim in named]
 
 
-def _windows(call: _Call, extents: Iterable[int], strides: Sequence[int], befores: Sequence[int]) -> _Sight:
-    sight = call.input
-    windows = list(zip(extents, strides, befores, strict=True))
-    for dim, window in enumerate(windows, len(sight.places) - len(windows)):
-        sight = sight.under(dim, *window)
+def _windows(
+    call: _Call,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    befores: Sequence[int],
+    dilations: Sequence[int],
+) -> _Sight:
+    sight, first = call.input, len(call.shape) - len(kernel)
+    each = zip(kernel, strides, befores, dilations, strict=True)
+    for dim, (size, stride, before, dilation) in enumerate(each, first):
+        window = _Window(dilation * (size - 1) + 1, stride, before, dilation)
+        sight = sight.under(dim, window, call.input_shape[dim], call.shape[dim])
     return sight
 
 
@@ -202,17 +288,23 @@ def _convolution(call: _Call) -> _Sight:
     stride, padding, dilation = (
         _repeated(call[name], len(kernel)) for name in ("stride", "padding", "dilation")
     )
-    extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    sight = _windows(call, extents, stride, padding)
-    return sight.mixed([1], (sight.places[0], _NOWHERE, *sight.places[2:]))
+    sight = _windows(call, kernel, stride, padding, dilation)
+    mixed = sight.mixed([1], (sight.places[0], _NOWHERE, *sight.places[2:]))
+    groups = call["groups"]
+    if sight.labels is None or groups == 1:
+        return mixed
+    # each group of filters reads channels of its own
+    read = [tuple(np.unique(group)) for group in sight.labels.reshape(groups, -1)]
+    kinds = {group: _around([sight.kinds[number] for number in group], mixed.places) for group in read}
+    labels = np.repeat([list(kinds).index(group) for group in read], call.shape[1] // groups)
+    return mixed.labelled(labels.reshape(1, -1, *(1,) * len(kernel)), list(kinds.values()))
 
 
 def _pool(count: int, call: _Call) -> _Sight:
     kernel = _repeated(call["kernel_size"], count)
     stride = _repeated(call["stride"] or kernel, count)
     dilation = _repeated(call.arguments.get("dilation", [1]), count)
-    extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    return _windows(call, extents, stride, _repeated(call["padding"], count))
+    return _windows(call, kernel, stride, _repeated(call["padding"], count), dilation)
 
 
 def _repeated(values: Sequence[int], count: int) -> list[int]:
@@ -233,7 +325,7 @@ def _adaptive_pool(call: _Call) -> _Sight:
         strides = {after - first for first, after in pairwise(firsts)}
         if len(extents) > 1 or len(strides) > 1:
             raise _UnknownError("adaptive pooling with windows of different sizes")
-        sight = sight.under(dim, extents.pop(), strides.pop(), 0)
+        sight = sight.under(dim, _Window(extents.pop(), strides.pop()), before, size)
     return sight
 
 
@@ -263,14 +355,24 @@ def _group_norm(call: _Call) -> _Sight:
 
 def _batch_norm(call: _Call) -> _Sight:
     # as instance normalisation it computes the statistics of this very map
-    over = range(len(call.input.places)) if call.arguments.get("training") else ()
-    return call.input.mixed(over, call.input.places)
+    if not call.arguments.get("training"):
+        return call.input
+    return call.input.mixed(range(len(call.input.places)), call.input.places)
 
 
-def _pad(call: _Call) -> _Sight:
+def _pad(mode: str, call: _Call) -> _Sight:
     sight, amounts = call.input, list(call.arguments.values())[1]
     for number, before in enumerate(amounts[::2], 1):
-        sight = sight.under(len(sight.places) - number, 1, 1, before)
+        dim = len(sight.places) - number
+        size, padded = call.input_shape[dim], call.shape[dim]
+        if size != padded and not sight.places[dim]:
+            sight = sight.alike
+        places = np.arange(padded) - before
+        if mode == "replicate":
+            places = places.clip(0, size - 1)
+        elif mode == "reflect":
+            places = np.abs(size - 1 - np.abs(size - 1 - places))
+        sight = sight.under(dim, _Window(before=before, read=places), size, padded)
     return sight
 
 
@@ -295,52 +397,80 @@ def _attention(call: _Call) -> _Sight:
 
 
 def _permute(call: _Call) -> _Sight:
-    return replace(call.input, places=tuple(call.input.places[dim] for dim in call.dims("dims")))
+    return _turned(call.input, call.dims("dims"))
 
 
 def _transpose(call: _Call) -> _Sight:
-    places = list(call.input.places)
-    first, second = (call[name] % len(places) for name in ("dim0", "dim1"))
-    places[first], places[second] = places[second], places[first]
-    return replace(call.input, places=tuple(places))
+    order = list(range(len(call.input.places)))
+    first, second = (call[name] % len(order) for name in ("dim0", "dim1"))
+    order[first], order[second] = order[second], order[first]
+    return _turned(call.input, order)
 
 
 def _turn(call: _Call) -> _Sight:
-    return replace(call.input, places=call.input.places[::-1])
+    return _turned(call.input, range(len(call.input.places))[::-1])
+
+
+def _turned(sight: _Sight, order: Sequence[int]) -> _Sight:
+    labels = None if sight.labels is None else sight.labels.transpose(order)
+    return replace(sight, places=tuple(sight.places[dim] for dim in order), labels=labels)
 
 
 def _expand(call: _Call) -> _Sight:
-    return replace(call.input, places=_aligned(call.input, len(call.shape)))
+    return replace(call.input.alike, places=_aligned(call.input, len(call.shape)))
 
 
 def _unsqueeze(call: _Call) -> _Sight:
     places = list(call.input.places)
     places.insert(call["dim"] % (len(places) + 1), _NOWHERE)
-    return replace(call.input, places=tuple(places))
+    return replace(call.input.alike, places=tuple(places))
 
 
 def _squeeze(call: _Call) -> _Sight:
     dims = [dim for dim in call.dims("dim") if call.input_shape[dim] == 1]
     places = (place for dim, place in enumerate(call.input.places) if dim not in dims)
-    return replace(call.input, places=tuple(places))
+    return replace(call.input.alike, places=tuple(places))
 
 
 def _select(call: _Call) -> _Sight:
     (dim,) = call.dims("dim")
-    return replace(call.input, places=(*call.input.places[:dim], *call.input.places[dim + 1 :]))
+    return replace(call.input.alike, places=(*call.input.places[:dim], *call.input.places[dim + 1 :]))
 
 
 def _slice(call: _Call) -> _Sight:
     (dim,) = call.dims("dim")
     first, _, step = slice(call["start"], call["end"], call["step"]).indices(call.input_shape[dim])
     # tokens, rows and columns in one dimension, stay where they are when the class token leaves
-    return call.input if len(call.input.places[dim]) > 1 else call.input.under(dim, 1, step, -first)
+    if len(call.input.places[dim]) > 1:
+        return call.input
+    last = first + (call.shape[dim] - 1) * step
+    sight = _cut(call.input, dim, slice(first, last + 1, step))
+    return sight.under(dim, _Window(1, step, -first), call.input_shape[dim], call.shape[dim])
 
 
-def _split(call: _Call) -> _Sight:
-    if any(call.input.places[dim] for dim in call.dims("dim")):
+def _cut(sight: _Sight, dim: int, channels: slice) -> _Sight:
+    """Some of the channels that lie along a dimension."""
+    if sight.labels is None or sight.labels.shape[dim] == 1:
+        return sight
+    kept = (slice(None),) * dim + (channels,)
+    return sight.labelled(sight.labels[kept], sight.kinds)
+
+
+def _split(call: _Call) -> list[_Sight]:
+    (dim,) = call.dims("dim")
+    if call.input.places[dim]:
         raise _UnknownError("a map cut into pieces")
-    return call.input
+    ends = list(accumulate(shape[dim] for shape in call.shapes))
+    return [_cut(call.input, dim, slice(*ends)) for ends in pairwise([0, *ends])]
+
+
+def _shuffled(call: _Call) -> _Sight:
+    sight = call.input
+    if sight.labels is None:
+        return sight
+    channels, groups = sight.labels.ravel(), call["groups"]
+    labels = channels.reshape(groups, -1).T.reshape(sight.labels.shape)
+    return replace(sight, labels=labels)
 
 
 def _cat(call: _Call) -> _Sight:
@@ -349,7 +479,21 @@ def _cat(call: _Call) -> _Sight:
     # the class token may stand before the tokens of a picture
     if along and (len(sights) > 1 or len(along) == 1):
         raise _UnknownError("maps side by side")
-    return _around(sights, _met(sights, len(call.shape)))
+    met = _around(sights, _met(sights, len(call.shape)))
+    dim = call["dim"] % len(call.shape)
+    if along or dim == 0 or len(sights) < len(call["tensors"]):
+        return met
+    labels: list[NDArray[np.int64]] = []
+    kinds: list[_Sight] = []
+    for sight, tensor in zip(sights, call["tensors"], strict=True):
+        size = [1] * len(call.shape)
+        size[dim] = tensor.shape[dim]
+        own = np.full(size, len(kinds))
+        labels.append(own if sight.labels is None else own + sight.labels)
+        kinds += sight.kinds or [sight]
+    if len({(*each.shape[:dim], *each.shape[dim + 1 :]) for each in labels}) > 1:
+        return met
+    return met.labelled(np.concatenate(labels, dim), kinds)
 
 
 def _view(call: _Call) -> _Sight:
@@ -375,6 +519,14 @@ def _view(call: _Call) -> _Sight:
         if grid and held == {0, 1}:
             sight = replace(sight, grid=grid)
         found += _shared_out(held, run, sight.grid)
+    if sight.labels is not None:
+        size = [
+            1 if place or dim == 0 else size
+            for dim, (place, size) in enumerate(zip(found, after, strict=True))
+        ]
+        if before[0] != after[0] or math.prod(size) != sight.labels.size:
+            return replace(sight.alike, places=tuple(found))
+        sight = replace(sight, labels=sight.labels.reshape(size))
     return replace(sight, places=tuple(found))
 
 
@@ -409,7 +561,22 @@ def _pointwise(call: _Call) -> _Sight:
         for tensor in tree_leaves(dict(call.arguments))
         if isinstance(tensor, Tensor) and (sight := call.sights(tensor)) is not None
     ]
-    return _around(sights, _met(sights, len(call.shape)))
+    if len(sights) == 1 and len(sights[0].places) == len(call.shape):
+        return sights[0]
+    met = _around(sights, _met(sights, len(call.shape)))
+    if all(sight.labels is None for sight in sights):
+        return met
+    # every channel meets the one that stands against it
+    labels = np.zeros((1,) * len(call.shape), np.int64)
+    meeting: list[tuple[_Sight, ...]] = [()]
+    for sight in sights:
+        kinds = sight.kinds or (sight,)
+        labels = labels * len(kinds) + (0 if sight.labels is None else sight.labels)
+        meeting = [(*before, kind) for before in meeting for kind in kinds]
+    used, found = np.unique(labels, return_inverse=True)
+    return met.labelled(
+        found.reshape(labels.shape), [_around(meeting[number], met.places) for number in used]
+    )
 
 
 def _aligned(sight: _Sight, dims: int) -> Places:
@@ -422,7 +589,10 @@ def _met(sights: Sequence[_Sight], dims: int) -> Places:
     return tuple(_NOWHERE.union(*places) for places in aligned)
 
 
-_RULES: Final[Mapping[str, Callable[[_Call], _Sight]]] = MappingProxyType(
+_Rule = Callable[[_Call], _Sight | list[_Sight]]
+"""Gives one sight for all that came out, or one for each."""
+
+_RULES: Final[Mapping[str, _Rule]] = MappingProxyType(
     {
         "convolution": _convolution,
         "avg_pool1d": partial(_pool, 1),
@@ -434,7 +604,9 @@ _RULES: Final[Mapping[str, Callable[[_Call], _Sight]]] = MappingProxyType(
         "native_layer_norm": _layer_norm,
         "native_group_norm": _group_norm,
         "native_batch_norm": _batch_norm,
-        **dict.fromkeys(("constant_pad_nd", "reflection_pad2d", "replication_pad2d"), _pad),
+        "constant_pad_nd": partial(_pad, "constant"),
+        "reflection_pad2d": partial(_pad, "reflect"),
+        "replication_pad2d": partial(_pad, "replicate"),
         "mm": partial(_matmul, "self", "mat2"),
         "bmm": partial(_matmul, "self", "mat2"),
         "addmm": partial(_matmul, "mat1", "mat2"),
@@ -449,6 +621,7 @@ _RULES: Final[Mapping[str, Callable[[_Call], _Sight]]] = MappingProxyType(
         "select": _select,
         "slice": _slice,
         **dict.fromkeys(("split", "split_with_sizes"), _split),
+        **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), _shuffled),
         "cat": _cat,
         **dict.fromkeys(("view", "_unsafe_view"), _view),
         **dict.fromkeys(("detach", "alias", "_to_copy"), _same),
@@ -459,7 +632,7 @@ _RULES: Final[Mapping[str, Callable[[_Call], _Sight]]] = MappingProxyType(
 """What an operation of aten does to the sight of its tensors, by its name."""
 
 
-def _rule(operation: Any) -> Callable[[_Call], _Sight]:
+def _rule(operation: Any) -> _Rule:
     name = operation._schema.name.partition("::")[2]
     if name in _RULES:
         return _RULES[name]
@@ -476,7 +649,8 @@ class Tracer:
 
     def start(self, picture: Tensor) -> None:
         """The picture of (batch, channels, height, width), whose pixels see themselves."""
-        self._sights[picture] = _Sight((_NOWHERE, _NOWHERE, frozenset({0}), frozenset({1})))
+        rows, columns = (Axis(spans=Spans.of_pixels(length)) for length in picture.shape[-2:])
+        self._sights[picture] = _Sight((_NOWHERE, _NOWHERE, frozenset({0}), frozenset({1})), (rows, columns))
 
     def field(self, tensor: Tensor) -> Field | None:
         """The field of a tensor's units; None where no rule tells, or the picture does not reach it."""
@@ -488,17 +662,18 @@ class Tracer:
         reached = [self._sights[tensor] for tensor in operation.inputs if tensor in self._sights]
         if not reached or not operation.outputs:
             return
-        sight = None if None in reached else self._ruled(operation)
-        for output in operation.outputs:
+        found = None if None in reached else self._ruled(operation)
+        sights = found if isinstance(found, list) else [found] * len(operation.outputs)
+        for output, sight in zip(operation.outputs, sights, strict=True):
             self._sights[output] = sight
 
-    def _ruled(self, operation: Operation) -> _Sight | None:
+    def _ruled(self, operation: Operation) -> _Sight | list[_Sight] | None:
         schema = operation.function._schema.arguments
         arguments = {entry.name: entry.default_value for entry in schema}
         arguments |= dict(zip(arguments, operation.args, strict=False)) | operation.kwargs
         try:
-            shape = tuple(operation.outputs[0].shape)
-            return _rule(operation.function)(_Call(arguments, self._sight, shape))
+            shapes = [tuple(output.shape) for output in operation.outputs]
+            return _rule(operation.function)(_Call(arguments, self._sight, shapes))
         except (_UnknownError, LookupError, ValueError, TypeError):
             # the last three: an overload with other arguments than its rule reads
             return None

@@ -62,6 +62,8 @@ class Seeded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = dict(kwargs or {})
         if torch.Tag.nondeterministic_seeded not in func.tags or (args[:1] and _is_meta(args[0])):
             return func(*args, **kwargs)
+        if _drops_nothing(func, args, kwargs):
+            return func(*args, **kwargs)
         name = func.overloadpacket.__name__
         if name in self._LIKE:
             return self._LIKE[name](torch.empty_like(*args, **kwargs), generator=self.generator)
@@ -71,6 +73,15 @@ class Seeded(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 raise ModelError(f"{name} draws random numbers in a way that cannot be repeated.")
             func = getattr(func.overloadpacket, sibling)
         return func(*args, **{**kwargs, "generator": self.generator})
+
+
+def _drops_nothing(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether it draws for a dropout alone, and that is 0: so attention runs where nothing is trained."""
+    for place, argument in enumerate(func._schema.arguments):
+        if argument.name == "dropout_p":
+            given = args[place] if place < len(args) else kwargs.get("dropout_p", argument.default_value)
+            return bool(given == 0)
+    return False
 
 
 def _is_meta(value: Any) -> bool:

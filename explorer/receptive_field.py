@@ -5,6 +5,9 @@ first pixel of unit 0's field; negative where padding hangs over the edge).  One
 
     size += (extent - 1)·jump        start -= padding·jump        jump *= stride
 
+Near the edges of a picture a unit may see less than that, even of what is inside: padding sees nothing, and a stride
+may leave the last rows unread.  `Spans` follow every unit of a map on its own, and are exact.
+
 Rows come before columns in every pair.  Fields of whole networks are traced in `explorer.field_tracing`; how
 much of its field a unit uses is measured in `explorer.effective_field`.
 
@@ -15,9 +18,12 @@ https://distill.pub/2019/computing-receptive-fields.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from explorer.convolution import ConvSpec, Pair, output_shape
 from explorer.errors import LayerError, ShapeError
@@ -69,13 +75,66 @@ class Step(ConvSpec):
         return top, left
 
 
+@dataclass(frozen=True, eq=False)
+class Spans:
+    """First and last pixel, along one axis of a picture, that each unit of one map can be reached from.
+
+    Attributes:
+        length: of the picture along this axis, in pixels.
+        first, last: int64 (units,), both included; first behind last where a unit sees padding alone.
+
+    >>> of_first = Spans.of_pixels(8).under(range(3), stride=2, before=0, units=3)  # pixel 7 is never read
+    >>> of_second = of_first.under(range(3), stride=1, before=1, units=3)
+    >>> of_second.first.tolist(), of_second.last.tolist()
+    ([0, 0, 2], [4, 6, 6])
+    """
+
+    length: int
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if self.first.shape != self.last.shape or self.first.ndim != 1:
+            raise ShapeError(f"{self.first.shape} first pixels do not go with {self.last.shape} last ones.")
+        self.first.flags.writeable = self.last.flags.writeable = False
+
+    @classmethod
+    def of_pixels(cls, length: int) -> Spans:
+        """As it stands: a pixel sees itself."""
+        return cls(length, np.arange(length), np.arange(length))
+
+    def under(self, taps: range, stride: int, before: int, units: int) -> Spans:
+        """After one more layer of so many units: each reads the places `taps` of its window.
+
+        Windows are `stride` units apart, and the first begins `before` units early.
+        """
+        return self.read(np.arange(units)[:, None] * stride - before + np.array(taps))
+
+    def read(self, places: NDArray[np.int64]) -> Spans:
+        """Of units that read these units (units, n); places where there is none are padding."""
+        inside = (places >= 0) & (places < len(self.first))
+        places = np.where(inside, places, 0)
+        first = np.where(inside, self.first[places], self.length).min(1)
+        return Spans(self.length, first, np.where(inside, self.last[places], -1).max(1))
+
+    def around(self, other: Spans) -> Spans | None:
+        """The smallest spans around two of each unit; None where maps of different sizes or pictures meet."""
+        if self.length != other.length or len(self.first) != len(other.first):
+            return None
+        return Spans(self.length, np.minimum(self.first, other.first), np.maximum(self.last, other.last))
+
+
 @dataclass(frozen=True)
 class Axis:
-    """A field along one axis, in pixels: size, jump, start.  As it stands: a pixel sees itself."""
+    """A field along one axis, in pixels: size, jump, start.  As it stands: a pixel sees itself.
+
+    `spans` tell it of each unit exactly, for a picture of one length; None where they were not followed.
+    """
 
     size: int = 1
     jump: int = 1
     start: int = 0
+    spans: Spans | None = field(default=None, compare=False, repr=False)
 
     def under(self, extent: int, stride: int, before: int) -> Axis:
         """The field after one more layer, whose window spans `extent` units and begins `before` units early."""
@@ -96,7 +155,10 @@ class ReceptiveField:
         jump: pixels from one unit's field to the next unit's.
         start: first pixel of unit 0's field; -3 where 3 pixels of it are padding.
         everything: whether a path aside (squeeze-excite, attention) shows the whole map to each unit besides;
-            size, jump and start are then those of the other paths.
+            size, jump, start and spans are then those of the other paths.
+        spans: of rows and of columns: each unit's exact pixels; None where they were not followed.
+        parts, part_of: where maps of several branches stand side by side, the field of each branch, and which of
+            them holds for which map; the field itself is then the one around all.
 
     >>> vgg16 = receptive_field(stack_of("vgg16"))
     >>> vgg16.size, vgg16.jump, vgg16.start
@@ -111,19 +173,33 @@ class ReceptiveField:
     jump: Pair = (1, 1)
     start: Pair = (0, 0)
     everything: bool = False
+    spans: tuple[Spans, Spans] | None = field(default=None, compare=False, repr=False)
+    parts: tuple[ReceptiveField, ...] = field(default=(), compare=False, repr=False)
+    part_of: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, rows: Axis, columns: Axis, everything: bool = False) -> ReceptiveField:
         """The field with these axes."""
+        spans = (rows.spans, columns.spans) if rows.spans and columns.spans else None
         return cls(
-            (rows.size, columns.size), (rows.jump, columns.jump), (rows.start, columns.start), everything
+            (rows.size, columns.size),
+            (rows.jump, columns.jump),
+            (rows.start, columns.start),
+            everything,
+            spans,
         )
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
         """Rows and columns on their own."""
-        rows, columns = map(Axis, self.size, self.jump, self.start)
+        rows, columns = map(Axis, self.size, self.jump, self.start, self.spans or (None, None))
         return rows, columns
+
+    def of_map(self, number: int) -> ReceptiveField:
+        """The field of the units of one map, which may see less than those of others beside it."""
+        if self.part_of is None or not 0 <= number < len(self.part_of):
+            return self
+        return self.parts[int(self.part_of[number])]
 
     def under(self, step: ConvSpec) -> ReceptiveField:
         """The field after one more layer, padded with zeros or not at all."""
@@ -139,8 +215,15 @@ class ReceptiveField:
     def clipped(self, unit: Pair, shape: Pair) -> Box | None:
         """Its pixels of a picture of this (height, width); None where it sees padding alone.
 
-        Where a stride leaves rows unread, `regions` may find fewer.
+        Exact where the field has `spans` for such a picture; else the pixels inside its region, of which near the
+        edges some may go unread: `regions` tells of a stack which.
         """
+        if self.spans and tuple(spans.length for spans in self.spans) == shape:
+            rows, columns = (
+                (int(spans.first[at]), int(spans.last[at]))
+                for spans, at in zip(self.spans, unit, strict=True)
+            )
+            return (rows, columns) if rows[0] <= rows[1] and columns[0] <= columns[1] else None
         return _clip(self.region(unit), shape)
 
     def overhang(self, unit: Pair, shape: Pair) -> tuple[Pair, Pair]:

@@ -14,7 +14,7 @@ from explorer.activations import Probe
 from explorer.convolution import Pair
 from explorer.images import Photo
 from explorer.models import NetworkInput
-from explorer.unit_facts import Peaks, peaks_of
+from explorer.unit_facts import Peaks, attended, peaks_of
 
 MOST: Final = 50
 """Pictures on a tray."""
@@ -44,11 +44,15 @@ def for_tray(photo: Photo) -> Photo:
 
 @dataclass(frozen=True)
 class Spot:
-    """One place where a unit answers: its picture's digest, the value, the cell (row, column)."""
+    """One place where a unit answers: its picture's digest, the value, the cell (row, column).
+
+    Of attention's heads without a class token also the token that looks there most: its cell and how much it does.
+    """
 
     digest: str
     value: float
     cell: Pair
+    query: tuple[Pair, float] | None = None
 
 
 def search(probe: Probe, layer: str, inputs: Sequence[NetworkInput]) -> Iterator[Mapping[str, Peaks]]:
@@ -57,13 +61,21 @@ def search(probe: Probe, layer: str, inputs: Sequence[NetworkInput]) -> Iterator
     Raises:
         LayerError: a layer that is not there.
     """
+    heads = probe.layer(layer).layout == "heads"
     found: dict[str, Peaks] = {}
     for fed in inputs:
-        found[fed.photo.digest] = peaks_of(probe.maps(fed.tensor(), [layer])[layer])
+        x = fed.tensor()
+        found[fed.photo.digest] = (
+            attended(probe, x, layer) if heads else peaks_of(probe.maps(x, [layer])[layer])
+        )
         yield MappingProxyType(dict(found))
 
 
 def strongest(found: Mapping[str, Peaks], unit: int, count: int) -> tuple[Spot, ...]:
     """The strongest places of a unit in all pictures, by digest: at most `count`, strongest first."""
-    spots = [Spot(digest, value, cell) for digest, peaks in found.items() for value, cell in peaks.of(unit)]
+    spots = [
+        Spot(digest, value, cell, query)
+        for digest, peaks in found.items()
+        for (value, cell), query in zip(peaks.of(unit), peaks.pairs(unit), strict=True)
+    ]
     return tuple(sorted(spots, key=lambda spot: -spot.value)[:count])

@@ -65,15 +65,25 @@ def open_to_gradients(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> nn
     return network.requires_grad_(False)
 
 
-def seen(network: nn.Module, layer: str, unit: tuple[int, int], shape: tuple[int, int]) -> Box:
-    """First and last row and column of a picture that change this unit of a layer."""
+def gradient_of(
+    network: nn.Module, layer: str, unit: tuple[int, int], shape: tuple[int, int], channel: int | None = None
+) -> Tensor:
+    """How every pixel of a picture changes this unit of a layer, (height, width): of one map, or of all."""
     kept: list[Tensor] = []
     hook = network.get_submodule(layer).register_forward_hook(lambda *call: kept.append(call[2]))
     picture = torch.ones(1, 3, *shape, dtype=torch.float64, requires_grad=True)
     network(picture)
     hook.remove()
-    (gradient,) = torch.autograd.grad(kept[-1][0, :, unit[0], unit[1]].sum(), picture)
-    rows, columns = gradient[0].amax(0).nonzero(as_tuple=True)
+    maps = slice(None) if channel is None else channel
+    (gradient,) = torch.autograd.grad(kept[-1][0, maps, unit[0], unit[1]].sum(), picture)
+    return gradient[0].amax(0)
+
+
+def seen(
+    network: nn.Module, layer: str, unit: tuple[int, int], shape: tuple[int, int], channel: int | None = None
+) -> Box:
+    """First and last row and column of a picture that change this unit of a layer."""
+    rows, columns = gradient_of(network, layer, unit, shape, channel).nonzero(as_tuple=True)
     return (int(rows.min()), int(rows.max())), (int(columns.min()), int(columns.max()))
 
 
@@ -151,6 +161,146 @@ def test_fields_through_branches_are_those_of_gradients(monkeypatch: pytest.Monk
         for at in (unit, (unit[0] + 1, unit[1] + 1)):
             assert seen(network, layer, at, shape) == field.region(at), layer
     assert fields["scores"] == EVERYTHING
+
+
+class Edges(nn.Module):
+    """Windows that meet edges in every way: ceil mode, dilated pools, mirrored and one-sided padding, crops."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, stride=2)
+        self.ceil = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.floor = nn.MaxPool2d(2, 2)
+        self.holes = nn.Conv2d(4, 4, 3, padding=1, dilation=3)
+        self.mirror = nn.Conv2d(4, 4, 3, stride=2, padding=1, padding_mode="reflect")
+        self.edge = nn.Conv2d(4, 4, (2, 3), padding=(1, 2), padding_mode="replicate")
+        self.mean = nn.AvgPool2d(3, 2, padding=1, ceil_mode=True)
+        self.dilated = nn.MaxPool2d(2, 1, padding=1, dilation=2)
+        self.one_sided = nn.ZeroPad2d((0, 3, 2, 0))
+        self.last = nn.Conv2d(4, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.floor(self.ceil(self.stem(x)))
+        x = self.edge(self.mirror(self.holes(x)))
+        x = self.dilated(self.mean(x[:, :, 1:, :-1]))
+        last: Tensor = self.last(self.one_sided(x))
+        return last
+
+
+def dilated_mean(x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+                 ceil_mode: bool = False, return_indices: bool = False) -> Tensor:  # fmt: skip
+    """The mean where torch's pool takes the maximum, of as many windows as it has."""
+    sizes = torch.max_pool2d(x, kernel_size, stride or kernel_size, padding, dilation, ceil_mode).shape[2:]
+    reach = [
+        (size - 1) * (stride or kernel_size) + dilation * (kernel_size - 1) + 1 - padding - side
+        for size, side in zip(sizes, x.shape[2:], strict=True)
+    ]
+    padded = nn.functional.pad(x, (padding, max(reach[1], 0), padding, max(reach[0], 0)))
+    windows = nn.functional.unfold(padded, kernel_size, dilation, 0, stride or kernel_size)
+    windows = windows.view(1, x.shape[1], kernel_size**2, -1).mean(2)
+    columns = (padded.shape[3] - dilation * (kernel_size - 1) - 1) // (stride or kernel_size) + 1
+    return windows.view(1, x.shape[1], -1, columns)[:, :, : sizes[0], : sizes[1]]
+
+
+@pytest.mark.parametrize("shape", [(84, 97), (91, 88), (79, 80)])
+def test_what_units_at_every_edge_see_is_where_gradients_are(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+):
+    network = Edges()
+    fields = from_module(network, shape)
+    assert set(fields) == {name for name, _ in network.named_modules() if name}
+    network = open_to_gradients(network, monkeypatch)
+    monkeypatch.setattr(nn.functional, "max_pool2d", dilated_mean)
+    smaller = 0
+    for layer, field in fields.items():
+        assert isinstance(field, ReceptiveField)
+        assert field.spans
+        rows, columns = (len(spans.first) for spans in field.spans)
+        for unit in (
+            (0, 0),
+            (0, columns - 1),
+            (rows // 2, columns // 2),
+            (rows - 1, 0),
+            (rows - 1, columns - 1),
+        ):
+            found = field.clipped(unit, shape)
+            if found is None:
+                assert not gradient_of(network, layer, unit, shape).any()
+            else:
+                assert seen(network, layer, unit, shape) == found, (layer, unit)
+            linear = ReceptiveField(field.size, field.jump, field.start)
+            smaller += linear.clipped(unit, shape) != found
+    assert smaller > 10
+
+
+@pytest.mark.parametrize("pad", [nn.ReflectionPad2d, nn.ReplicationPad2d, nn.ZeroPad2d])
+def test_what_stands_in_the_padding_is_what_gradients_say(
+    pad: type[nn.Module], monkeypatch: pytest.MonkeyPatch
+):
+    """So wide that windows of the first and last units read nothing else."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), pad((3, 0, 4, 3)), nn.Conv2d(4, 4, 2))  # type: ignore[call-arg]
+    field = from_module(network, (20, 25))["2"]
+    network = open_to_gradients(network, monkeypatch)
+    assert isinstance(field, ReceptiveField)
+    assert field.spans
+    rows, columns = (len(spans.first) for spans in field.spans)
+    assert (rows, columns) == (9 + 7 - 1, 12 + 3 - 1)
+    for unit in [(row, 6) for row in range(rows)] + [(7, column) for column in range(columns)]:
+        found = field.clipped(unit, (20, 25))
+        if found is None:
+            assert not gradient_of(network, "2", unit, (20, 25)).any()
+        else:
+            assert seen(network, "2", unit, (20, 25)) == found, unit
+
+
+class SideBySide(nn.Module):
+    """Branches side by side, pooled, read in groups, shuffled, cut apart, gated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.narrow = nn.Conv2d(3, 4, 1)
+        self.wide = nn.Conv2d(3, 4, 5, padding=2)
+        self.pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.norm = nn.BatchNorm2d(8)
+        self.grouped = nn.Conv2d(8, 8, 3, padding=1, groups=4)
+        self.shuffle = nn.ChannelShuffle(2)
+        self.each = nn.Conv2d(8, 16, 3, padding=1, groups=8)
+        self.product = nn.Identity()
+        self.both = nn.Identity()
+        self.mixed = nn.Conv2d(12, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([self.narrow(x), self.wide(x)], 1)
+        x = self.grouped(self.norm(self.pool(x)).relu())
+        x = self.shuffle(x + x.mean((2, 3), keepdim=True).detach())
+        left, right = x.chunk(2, 1)
+        product = self.product(self.each(x)[:, 2:14:3] * right)
+        mixed: Tensor = self.mixed(self.both(torch.cat([left, product, right], 1)))
+        return mixed
+
+
+def test_maps_of_branches_have_fields_of_their_own_until_weights_mix_them(monkeypatch: pytest.MonkeyPatch):
+    shape = (30, 33)
+    network = SideBySide()
+    fields = from_module(network, shape)
+    network = open_to_gradients(network, monkeypatch)
+    for layer, field in fields.items():
+        assert isinstance(field, ReceptiveField)
+        assert field.spans
+        assert (field.part_of is None) == (layer in ("narrow", "wide", "mixed")), layer
+        rows, columns = (len(spans.first) for spans in field.spans)
+        for channel in range(
+            {"each": 16, "both": 12}.get(layer, 4 if field.part_of is None else len(field.part_of))
+        ):
+            for unit in ((0, 0), (rows // 2, columns // 2), (rows - 1, columns - 1)):
+                own = field.of_map(channel).clipped(unit, shape)
+                assert seen(network, layer, unit, shape, channel) == own, (layer, channel, unit)
+    pool, both = fields["pool"], fields["both"]
+    assert isinstance(pool, ReceptiveField)
+    assert isinstance(both, ReceptiveField)
+    assert [part.size for part in pool.parts] == [(3, 3), (7, 7)]
+    assert {part.size for part in both.parts} == {(7, 7), (11, 11), (15, 15)}
+    assert pool.of_map(8) is pool  # no such map: what holds for all
 
 
 def test_windows_of_adaptive_pools_that_differ_in_size_are_not_guessed():

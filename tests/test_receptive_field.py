@@ -17,6 +17,7 @@ from explorer.receptive_field import (
     CLASSICS,
     Box,
     ReceptiveField,
+    Spans,
     Step,
     receptive_field,
     regions,
@@ -38,6 +39,13 @@ def random_steps(rng: np.random.Generator, most: int, widest_padding: int) -> li
         return Step(name, pair(1, 5), pair(1, 3), pair(0, widest_padding), pair(1, 3))
 
     return [step(f"layer {number}") for number in range(rng.integers(1, most + 1))]
+
+
+def rows_alone(step: Step) -> Step:
+    """The same layer, that does nothing along columns."""
+    assert step.padding != "same"
+    rows = step.kernel_size[0], step.stride[0], step.padding[0], step.dilation[0]
+    return Step(step.name, *zip(rows, (1, 1, 0, 1), strict=True), kind=step.kind)
 
 
 def maps_of(steps: list[Step], picture: Tensor) -> list[Tensor]:
@@ -169,6 +177,52 @@ class TestRegions:
     def test_a_unit_that_is_not_there_is_told(self):
         with pytest.raises(ShapeError, match=r"Unit \(6, 0\) is outside the last map of 6×6"):
             regions([Step("a", 3)], (8, 8), (6, 0))
+
+
+class TestSpans:
+    def test_are_the_extents_of_gradients_for_every_unit_of_100_random_stacks(self):
+        """Along rows alone: every unit, wide padding, unread rows, holes of dilation."""
+        rng = np.random.default_rng(9)
+        checked = blind = 0
+        while checked < 100:
+            steps = [rows_alone(step) for step in random_steps(rng, most=4, widest_padding=6)]
+            picture = torch.ones(1, 1, int(rng.integers(3, 24)), 3, dtype=torch.float64, requires_grad=True)
+            try:
+                maps = maps_of(steps, picture)
+            except RuntimeError:
+                continue
+            spans = Spans.of_pixels(picture.shape[2])
+            for step, there in zip(steps, maps[1:], strict=True):
+                taps = range(0, step.extent[0], step.dilation[0])
+                spans = spans.under(taps, step.stride[0], step.before[0], there.shape[2])
+            assert len(spans.first) == maps[-1].shape[2]
+            for unit, (first, last) in enumerate(zip(spans.first, spans.last, strict=True)):
+                (gradient,) = torch.autograd.grad(maps[-1][0, 0, unit].sum(), picture, retain_graph=True)
+                found = extent(gradient)
+                assert (found[0] if found else None) == ((first, last) if first <= last else None), (
+                    steps,
+                    unit,
+                )
+                blind += found is None
+            checked += 1
+        assert blind > 10
+
+    def test_of_two_branches_are_around_both(self):
+        narrow = Spans.of_pixels(9)
+        wide = narrow.under(range(0, 5, 2), 1, 2, 9)
+        assert narrow.around(wide).first.tolist() == [0, 1, 0, 1, 2, 3, 4, 5, 6]
+        assert narrow.around(wide).last.tolist() == [2, 3, 4, 5, 6, 7, 8, 7, 8]
+        assert narrow.around(Spans.of_pixels(8)) is None
+
+    def test_hold_for_pictures_of_their_own_size_alone(self):
+        spans = Spans.of_pixels(8).under(range(3), 2, 0, 3)
+        field = ReceptiveField((3, 3), (2, 2), (0, 0), spans=(spans.under(range(3), 1, 1, 3),) * 2)
+        assert field.clipped((2, 2), (8, 8)) == ((2, 6), (2, 6))
+        assert field.clipped((2, 2), (5, 9)) == ((4, 4), (4, 6))
+
+    def test_that_do_not_belong_together_are_told(self):
+        with pytest.raises(ShapeError, match=r"\(3,\) first pixels do not go with \(2,\) last ones"):
+            Spans(8, np.arange(3), np.arange(2))
 
 
 class TestTable:

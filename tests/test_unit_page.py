@@ -7,14 +7,20 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from explorer.figures.pictures import jpeg
 from explorer.images import sample_photo
-from explorer.tray import search
+from explorer.networks.source import of_parts
+from explorer.networks.spec import NetworkSpec, part
+from explorer.tray import search, strongest
 from explorer.ui import unit_patches
 from explorer.unit_facts import peaks_of
+from explorer.untrained import write_key
 from tests.test_pages import choices, visit
+from tests.test_untrained import key_of
 
 LAYERS = {
     "conv_stem": ("40-30", "Filter 3 of **conv\\_stem** (Conv2dSame) reads the picture, normalised"),
@@ -129,10 +135,67 @@ def test_the_tray_holds_fifty():
     photos = [Photo(f"{n}", sample_photo("cat").pixels[: n + 1]) for n in range(60)]
     unit_patches._put(tray, photos)
     assert len(tray.photos) == 50
-    assert tray.trouble == ("The tray holds 50 pictures: take one off first.",)
+    assert tray.trouble == ("The tray holds 50 pictures, and 10 of 60 were left out: take others off first.",)
+    unit_patches._put(tray, [photos[3], photos[59]])
+    assert len(tray.photos) == 50
+    assert tray.trouble == ("The tray holds 50 pictures, and “59” was left out: take others off first.",)
+    unit_patches._put(tray, [photos[3]])  # it is there already
+    assert tray.trouble == ()
     unit_patches._remove(tray, list(tray.photos)[:5])
     assert len(tray.photos) == 45
     assert tray.trouble == ()
+
+
+class Upload:
+    """A file as the browser hands it over."""
+
+    def __init__(self, name: str, data: bytes):
+        self.name, self._data = name, data
+
+    def getvalue(self) -> bytes:
+        return self._data
+
+
+def uploaded(monkeypatch: pytest.MonkeyPatch, tray: unit_patches._Tray, *uploads: Upload) -> None:
+    monkeypatch.setattr(unit_patches.st, "session_state", {"files": list(uploads)})
+    unit_patches._take_uploads(tray, "files")
+
+
+def jpeg_of(shade: int) -> bytes:
+    pixels = np.full((40, 60, 3), shade, np.uint8)
+    return jpeg(pixels)
+
+
+def test_a_broken_file_among_good_ones_names_itself_and_the_good_ones_stay(monkeypatch: pytest.MonkeyPatch):
+    tray = unit_patches._Tray()
+    good = jpeg_of(90)
+    uploaded(
+        monkeypatch,
+        tray,
+        Upload("one.jpg", good),
+        Upload("cut.jpg", jpeg_of(140)[:-60]),
+        Upload("words.png", b"no picture at all"),
+        Upload("two.jpg", jpeg_of(200)),
+        Upload("one again.jpg", good),
+    )
+    assert [photo.name for photo in tray.photos.values()] == ["one.jpg", "two.jpg"]
+    assert [sentence.partition("”")[0] for sentence in tray.trouble] == ["“cut.jpg", "“words.png"]
+
+
+def test_many_broken_files_are_counted_and_the_fifty_first_picture_is_named(monkeypatch: pytest.MonkeyPatch):
+    tray = unit_patches._Tray()
+    uploaded(monkeypatch, tray, *(Upload(f"{n}.png", b"words") for n in range(9)))
+    assert len(tray.trouble) == 5
+    assert tray.trouble[3].startswith("“3.png” is ")
+    assert tray.trouble[4] == "5 more of these 9 files cannot be read as pictures."
+    uploaded(monkeypatch, tray, *(Upload(f"{n}.jpg", jpeg_of(5 * n)) for n in range(50)))
+    assert (len(tray.photos), tray.trouble) == (50, ())
+    uploaded(monkeypatch, tray, Upload("bad.gif", b"words"), Upload("late.jpg", jpeg_of(252)))
+    assert len(tray.photos) == 50
+    assert tray.trouble[0].startswith("“bad.gif” is ")
+    assert tray.trouble[1] == (
+        "The tray holds 50 pictures, and “late.jpg” was left out: take others off first."
+    )
 
 
 def test_a_search_that_is_cancelled_keeps_what_it_found_and_waits(monkeypatch: pytest.MonkeyPatch):
@@ -166,3 +229,126 @@ def test_random_weights_are_opened_like_others():
     )  # fmt: skip
     assert not at.error
     assert "features\\.3\\.expand3x3" in told(at)
+
+
+# --------------------------------------------------------------------------- attention's heads
+
+ATTENTION = "block.self_attention@heads"
+
+
+def key_of_tokens(class_token: bool) -> str:
+    """A network whose tokens of 16 × 16 pixels look at each other once, with random weights."""
+    first = [part("class_token")] if class_token else []
+    parts = (
+        part("conv", out_channels=24, kernel_size=16, stride=16),
+        part("tokens"),
+        *first,
+        part("positions"),
+        part("encoder_block", heads=3, name="block"),
+        part("token_pool"),
+        part("linear", out_features=4),
+    )
+    return f"random~{write_key(of_parts(NetworkSpec('tokens', (3, 64, 64), parts)))}"
+
+
+ENLARGED = """\
+net = nn.Sequential(nn.Conv2d(3, 4, 4, 4), nn.ConvTranspose2d(4, 6, 2, 2), nn.ReLU(), nn.Flatten(), nn.LazyLinear(5))
+x = torch.randn(1, 3, 64, 64)
+net(x)
+"""
+
+
+def searched(at: AppTest, words: str) -> AppTest:
+    for _ in range(20):
+        if words in told(at):
+            return at
+        at.run()
+    raise AssertionError(told(at))
+
+
+def frames(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[Any]]:
+    """What is cut out of pictures as patches, and as pairs, from now on."""
+    from explorer.ui import cache
+
+    single: list[Any] = []
+    pairs: list[Any] = []
+    patch, pair = cache.patch, cache.patch_pair
+    monkeypatch.setattr(cache, "patch", lambda fed, box: single.append((fed, box)) or patch(fed, box))
+    monkeypatch.setattr(
+        cache, "patch_pair", lambda fed, *boxes: pairs.append((fed, *boxes)) or pair(fed, *boxes)
+    )
+    return single, pairs
+
+
+def test_a_heads_strongest_places_are_the_patches_of_their_tokens(monkeypatch: pytest.MonkeyPatch):
+    single, pairs = frames(monkeypatch)
+    at = visit(
+        "features",
+        model=key_of_tokens(True),
+        module=ATTENTION,
+        map="1",
+        inside="patches",
+        deeper="home",
+    )
+    searched(at, "Strongest in 10 pictures**: the tokens’ own pixels")
+    assert not at.error
+    assert not at.warning
+    assert "every query is the class token, which stands for no pixels" in told(at)
+    assert single
+    assert not pairs
+    for _, ((top, bottom), (left, right)) in single:
+        assert (top % 16, bottom - top, left % 16, right - left) == (0, 15, 0, 15)
+    spots = strongest(next(iter(at.session_state["tray of pictures"].found.values())), 1, 18)
+    assert {(16 * spot.cell[0], 16 * spot.cell[1]) for spot in spots} == {
+        (top, left) for _, ((top, _), (left, _)) in single
+    }
+
+
+def test_without_a_class_token_a_place_is_a_pair_and_both_are_shown(monkeypatch: pytest.MonkeyPatch):
+    single, pairs = frames(monkeypatch)
+    at = visit(
+        "features",
+        model=key_of_tokens(False),
+        module=ATTENTION,
+        map="2",
+        inside="patches",
+        deeper="home",
+    )
+    searched(at, "Strongest in 10 pictures**: the tokens’ own pixels")
+    assert not at.error
+    assert "a pair of a query and a key: on the right is the key" in told(at)
+    assert not single
+    spots = strongest(next(iter(at.session_state["tray of pictures"].found.values())), 2, 18)
+    shown = {(left[0][0], left[1][0], right[0][0], right[1][0]) for _, left, right in pairs}
+    assert shown == {
+        (16 * spot.query[0][0], 16 * spot.query[0][1], 16 * spot.cell[0], 16 * spot.cell[1])
+        for spot in spots
+        if spot.query
+    }
+
+
+@pytest.mark.parametrize(("unit", "side"), [("0", 23), ("127", 31)])
+def test_patches_of_maps_side_by_side_are_those_of_their_own_branch(
+    unit: str, side: int, monkeypatch: pytest.MonkeyPatch
+):
+    """A pool on a Fire module, whose first maps come from 1 × 1 filters: 3 × 3 (2 apart), pool, fire, fire, pool."""
+    single, _ = frames(monkeypatch)
+    model = "random~model~squeezenet1_1.IMAGENET1K_V1"
+    at = visit("features", model=model, module="features.5", map=unit, inside="patches", deeper="home")
+    searched(at, "Strongest in 10 pictures")
+    spots = strongest(next(iter(at.session_state["tray of pictures"].found.values())), int(unit), 18)
+    inner = [
+        box for spot, (_, box) in zip(spots, single, strict=True) if all(3 <= at <= 23 for at in spot.cell)
+    ]
+    assert inner
+    assert {(bottom - top + 1, right - left + 1) for (top, bottom), (left, right) in inner} == {(side, side)}
+
+
+def test_a_layer_whose_cells_see_nobody_knows_what_shows_the_part_at_their_place(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    single, _ = frames(monkeypatch)
+    at = visit("features", model=key_of(ENLARGED), module="2", map="1", inside="patches", deeper="home")
+    searched(at, "Strongest in 10 pictures**: the part at the cell’s place, for no rule tells what it sees")
+    assert not at.error
+    assert {(bottom - top, right - left) for _, ((top, bottom), (left, right)) in single} == {(1, 1)}

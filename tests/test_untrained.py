@@ -175,6 +175,31 @@ def test_every_way_to_draw_is_that_of_the_seed(name: str) -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
+ATTENTIVE = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 16, 8, stride=8)
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x):
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        seen, _ = self.attention(tokens, tokens, tokens)
+        return self.head(seen.mean(1))
+"""
+
+
+def test_attention_in_pasted_code_runs_for_its_dropout_draws_nothing() -> None:
+    key = key_of(ATTENTIVE)
+    networks = [build(key).eval() for _ in range(2)]
+    x = torch.rand((2, 3, 32, 32), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        mine, again = (network(x) for network in networks)
+    assert mine.shape == (2, 10)
+    assert torch.equal(mine, again)
+
+
 def test_what_cannot_be_repeated_is_refused() -> None:
     with Seeded(), pytest.raises(ModelError, match="native_dropout draws random numbers in a way"):
         torch.native_dropout(torch.ones(4), 0.5, True)

@@ -11,8 +11,9 @@ from explorer.convolution import Pair
 from explorer.field_tracing import EVERYTHING, Field
 from explorer.images import plain
 from explorer.journey import seen
+from explorer.receptive_field import ReceptiveField
 from explorer.ui import cache, feature_controls, link
-from explorer.ui.components.unit_view import DRAWN, SOURCES, VEILS, Look
+from explorer.ui.components.unit_view import DRAWN, SOURCES, VEILS, Framed, Look
 from explorer.ui.feature_controls import Subject
 
 _PINNED_OF = "layer that a cell was pinned of"
@@ -22,7 +23,7 @@ _ELSEWHERE = "the unit led elsewhere"
 def pinned(subject: Subject) -> Pair | None:
     """The cell (row, column) that the link or the visitor's hand pins; that of another layer is forgotten."""
     of = (subject.fed.card.key, subject.layer.key)
-    if st.session_state.get(_PINNED_OF, of) != of:
+    if st.session_state.get(_PINNED_OF, of) != of and not link.spoke():
         link.forget("place")
     st.session_state[_PINNED_OF] = of
     text = link.read("place")
@@ -60,13 +61,81 @@ def strongest_cell(subject: Subject) -> Pair:
 def field(subject: Subject) -> Field | None:
     """What the cells of the map see; None where no rule tells.
 
-    Of maps side by side each has its own field: a layer's is the one around all.
+    Of maps side by side each has its own field.  Where no rule tells that of a layer, the one that the map comes from
+    may still have one.
     """
     layer, table = subject.layer, cache.model_table(subject.fed.card.key)
     if layer.layout == "heads":
         return EVERYTHING
+    found = seen(table, layer)
+    if isinstance(found, ReceptiveField):
+        return found.of_map(subject.unit)
     origin = subject.probe.layer(cache.origin(subject.fed.card.key, layer.key, subject.unit))
-    return seen(table, origin) or seen(table, layer)
+    return found or seen(table, origin)
+
+
+def framed(subject: Subject) -> Framed:
+    """What is framed on the picture: what a cell sees; of attention's heads the token that is looked at."""
+    if subject.layer.layout == "heads":
+        return _looked_at(subject)
+    found = field(subject)
+    if found == EVERYTHING:
+        return Framed(None, "It sees the whole picture.", patch="whole pictures, for it sees all of each")
+    if not isinstance(found, ReceptiveField):
+        return _at_its_place(subject)
+    if not found.everything:
+        return Framed(found)
+    aside = "A path aside (squeeze-excite, attention) shows it the whole picture besides; the frame leaves that out."
+    return Framed(
+        found, aside, patch="what the cell sees of each, but for a path aside that shows it everything"
+    )
+
+
+def _looked_at(subject: Subject) -> Framed:
+    """Of a head: a token's own pixels."""
+    asks = (
+        "the class token’s attention"
+        if class_token(subject)
+        else "attention, a mean over all tokens that look,"
+    )
+    note = f"A cell’s value is the share of {asks} that goes to it."
+    own = seen(cache.model_table(subject.fed.card.key), subject.layer)
+    if not isinstance(own, ReceptiveField):
+        return Framed(
+            None,
+            f"{note} Which pixels its tokens stand for is not known.",
+            patch="whole pictures, for no rule tells which pixels a token stands for",
+        )
+    return Framed(
+        own, note, "The head looks at", "the patch of the token that is looked at", "the tokens’ own pixels"
+    )
+
+
+def _at_its_place(subject: Subject) -> Framed:
+    """Where no rule tells what a cell sees: the part of the picture at its place, where that is whole pixels."""
+    crop, grid = subject.fed.preprocessing.crop, subject.layer.grid
+    if grid == (1, 1) or any(crop % cells for cells in grid):
+        return Framed(
+            None,
+            "No rule tells what its cells see.",
+            patch="whole pictures, for no rule tells what a cell sees behind this kind of layer",
+        )
+    side = crop // grid[0], crop // grid[1]
+    return Framed(
+        ReceptiveField(side, side),
+        "No rule tells what its cells see; the frame is the part of the picture at the cell’s place.",
+        "At its place are",
+        "the part of the picture at the cell’s place",
+        "the part at the cell’s place, for no rule tells what it sees behind this kind of layer",
+    )
+
+
+def class_token(subject: Subject) -> bool:
+    """Whether a class token stands before the tokens that an attention's heads look at."""
+    layer = subject.layer
+    rows = cache.model_table(subject.fed.card.key).rows
+    tokens = next(row.outputs[0][-2] for row in rows if (row.path, row.call) == (layer.name, layer.call - 1))
+    return tokens > layer.grid[0] * layer.grid[1]
 
 
 def look() -> Look:

@@ -11,13 +11,14 @@ import torch
 
 from explorer.background import Background
 from explorer.convolution import Pair
-from explorer.errors import Cancelled, ExplorerError, ImageError
+from explorer.errors import Cancelled, ExplorerError
 from explorer.images import MAX_BYTES, SAMPLES, Photo, decode_photo, plain, sample_photo
 from explorer.models import NetworkInput
-from explorer.receptive_field import Box, ReceptiveField
+from explorer.receptive_field import Box
 from explorer.tray import MOST, SHORT_SIDE, Spot, for_tray, search, strongest
 from explorer.ui import cache, controls, link, unit_controls
 from explorer.ui.components.tiles import Tile, tiles
+from explorer.ui.components.unit_view import Framed
 from explorer.ui.feature_controls import Subject
 from explorer.unit_facts import Peaks, peaks_of
 
@@ -25,6 +26,12 @@ SHOWN: Final = 18
 """Patches at once."""
 KEPT_LAYERS: Final = 2
 """Layers whose places are kept for a session: 50 pictures and 2,048 maps take 5 MB each."""
+WINDOWED: Final = frozenset(
+    {"ShiftedWindowAttention", "ShiftedWindowAttentionV2", "RelativePositionalMultiHeadAttention"}
+)
+"""Kinds of attention whose heads have no map of the whole picture."""
+SENTENCES: Final = 5
+"""On files that are no pictures, at once."""
 _TRAY = "tray of pictures"
 _Key = tuple[str, str, bool]
 """Network, layer, whether the whole picture is fed."""
@@ -67,11 +74,6 @@ def _tray() -> _Tray:
 
 def patches(subject: Subject, cell: Pair | None) -> None:
     """The strongest places of the unit in all pictures, and the tray."""
-    if subject.layer.layout == "heads":
-        st.info(
-            "Heads are compared by their maps: there is no value to rank pictures by.", icon=":material/info:"
-        )
-        return
     tray = _tray()
     inputs = {digest: _before(subject, photo) for digest, photo in tray.photos.items()}
     page = subject.fed.photo
@@ -82,9 +84,13 @@ def patches(subject: Subject, cell: Pair | None) -> None:
         tray.found.pop(next(iter(tray.found)))
     for digest in set(known) - set(inputs):
         del known[digest]
-    known[page.digest] = peaks_of(torch.from_numpy(subject.maps.values.copy()))
-    _search(subject, tray, inputs, known)
-    _show(subject, {digest: known[digest] for digest in inputs if digest in known}, inputs)
+    if subject.layer.layout != "heads":  # a head's maps do not tell which tokens look
+        known[page.digest] = peaks_of(torch.from_numpy(subject.maps.values.copy()))
+    # each in a place of its own: the browser closes a tray that what stands above it pushes on
+    with st.container():
+        _search(subject, tray, inputs, known)
+    with st.container():
+        _show(subject, {digest: known[digest] for digest in inputs if digest in known}, inputs)
     _edit(subject, tray)
 
 
@@ -183,24 +189,54 @@ def _show(subject: Subject, found: Mapping[str, Peaks], inputs: Mapping[str, Net
     if not spots:
         st.markdown(f"**Nowhere**: this unit is above zero in none of {count}.")
         return
-    st.markdown(f"**Strongest in {count}**: what the cell sees of each. Pick one to look at its picture.")
-    entries = [
-        Tile(
-            f"{spot.digest}:{spot.cell[0]}-{spot.cell[1]}",
-            f"{spot.value:.4g}",
-            cache.patch(inputs[spot.digest], _box(subject, spot)),
-            plain_name(inputs[spot.digest].photo),
+    framed = unit_controls.framed(subject)
+    st.markdown(f"**Strongest in {count}**: {framed.patch}. Pick one to look at its picture.")
+    if subject.layer.layout == "heads":
+        st.caption(_asking(spots[0].query is not None))
+    elif subject.layer.kind in WINDOWED:
+        st.caption(
+            "Its heads look inside windows, each token at those of its own window alone, so that where one head looks "
+            "is no map of the picture; these maps are what all heads make together."
         )
-        for spot in spots
-    ]
+    entries = [_tile(subject, framed, spot, inputs[spot.digest]) for spot in spots]
     tiles(
         "unit patches",
         "Strongest places",
         entries,
         "",
         lambda key: _open(subject, inputs, key),
-        size=92,
+        size=92 if spots[0].query is None else 150,
     )
+
+
+def _asking(pairs: bool) -> str:
+    """Of attention's heads: which tokens look, and what the numbers are."""
+    if not pairs:
+        return (
+            "A place in a head’s attention is a pair of a query and a key. Here every query is the class token, which "
+            "stands for no pixels; the pictures are the keys, and below each is the share of its attention."
+        )
+    return (
+        "A place in a head’s attention is a pair of a query and a key: on the right is the key, the token that is "
+        "looked at, on the left the query that looks there most, and below both in the picture, the query’s frame "
+        "dashed. The first number is that query’s share of attention, the second the mean over all queries, by which "
+        "the places are ordered."
+    )
+
+
+def _tile(subject: Subject, framed: Framed, spot: Spot, fed: NetworkInput) -> Tile:
+    key, name = f"{spot.digest}:{spot.cell[0]}-{spot.cell[1]}", plain_name(fed.photo)
+    box = _box(subject, framed, spot.cell)
+    if spot.query is not None:
+        asks, share = spot.query
+        pair = cache.patch_pair(fed, _box(subject, framed, asks), box)
+        return Tile(key, f"{_percent(share)} · mean {_percent(spot.value)}", pair, name)
+    value = _percent(spot.value) if subject.layer.layout == "heads" else f"{spot.value:.4g}"
+    return Tile(key, value, cache.patch(fed, box), name)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def plain_name(photo: Photo) -> str:
@@ -208,14 +244,11 @@ def plain_name(photo: Photo) -> str:
     return photo.name if len(photo.name) <= 22 else f"{photo.name[:12]}…{photo.name[-9:]}"
 
 
-def _box(subject: Subject, spot: Spot) -> Box:
-    """What a cell sees of the picture; all of it where nothing narrower is known."""
+def _box(subject: Subject, framed: Framed, cell: Pair) -> Box:
+    """What is framed of the picture for a cell; all of it where nothing narrower is known."""
     crop = subject.fed.preprocessing.crop
-    whole = ((0, crop - 1), (0, crop - 1))
-    field = unit_controls.field(subject)
-    if not isinstance(field, ReceptiveField):
-        return whole
-    return field.clipped(spot.cell, (crop, crop)) or whole
+    found = framed.field.clipped(cell, (crop, crop)) if framed.field else None
+    return found or ((0, crop - 1), (0, crop - 1))
 
 
 def _open(subject: Subject, inputs: Mapping[str, NetworkInput], key: str) -> None:
@@ -290,35 +323,36 @@ def _edit(subject: Subject, tray: _Tray) -> None:
 
 
 def _take_uploads(tray: _Tray, name: str) -> None:
-    """Read what was dropped; each file that is no picture gets a sentence."""
+    """Put what was dropped on the tray; each file that is no picture gets a sentence."""
     uploads = st.session_state[name] or []
     tray.turn += 1
     photos: list[Photo] = []
     trouble: list[str] = []
-    room = MOST - len(tray.photos)
     for upload in uploads:
-        if len(photos) == room:
-            trouble.append(
-                f"The tray holds {MOST} pictures: {len(uploads) - room} of {len(uploads)} were left out."
-            )
-            break
         try:
             photos.append(for_tray(decode_photo(upload.getvalue(), upload.name)))
         except ExplorerError as error:
             trouble.append(str(error))
     _put(tray, photos)
-    tray.trouble = tuple(trouble[:5])
+    if len(trouble) > SENTENCES:
+        more = len(trouble) - SENTENCES + 1
+        trouble[SENTENCES - 1 :] = [f"{more} more of these {len(uploads)} files cannot be read as pictures."]
+    tray.trouble = (*trouble, *tray.trouble)
 
 
 def _put(tray: _Tray, photos: list[Photo]) -> None:
-    tray.trouble = ()
+    """Put pictures on the tray as long as there is room; one that is there already takes none."""
+    left: list[Photo] = []
     for photo in photos:
         if photo.digest in tray.photos:
             continue
-        if len(tray.photos) >= MOST:
-            tray.trouble = (str(ImageError(f"The tray holds {MOST} pictures: take one off first.")),)
-            break
-        tray.photos[photo.digest] = photo
+        if len(tray.photos) < MOST:
+            tray.photos[photo.digest] = photo
+        else:
+            left.append(photo)
+    what = f"“{left[0].name}” was" if len(left) == 1 else f"{len(left)} of {len(photos)} were"
+    full = f"The tray holds {MOST} pictures, and {what} left out: take others off first."
+    tray.trouble = (full,) if left else ()
 
 
 def _remove(tray: _Tray, digests: list[str]) -> None:

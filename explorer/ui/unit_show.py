@@ -13,14 +13,12 @@ import streamlit as st
 from explorer.convolution import Pair
 from explorer.effective_field import effective
 from explorer.errors import ExplorerError, ShapeError
-from explorer.field_tracing import EVERYTHING, Field
 from explorer.figures.unit_charts import map_histogram
 from explorer.images import plain
 from explorer.models import NetworkInput
-from explorer.receptive_field import ReceptiveField
 from explorer.ui import cache, controls, feature_controls, frame, unit_controls
 from explorer.ui.components.photo_store import photo_store
-from explorer.ui.components.unit_view import Gradient, Look, unit_view
+from explorer.ui.components.unit_view import Framed, Gradient, Look, unit_view
 from explorer.ui.feature_controls import Subject
 from explorer.ui.unit_patches import patches
 from explorer.ui.unit_products import products
@@ -76,17 +74,15 @@ def _view(subject: Subject, cell: Pair | None) -> None:
     fed, crop = subject.fed, subject.fed.preprocessing.crop
     photo_id = sha256(repr(fed.identity).encode()).hexdigest()
     photo_store("fed photo", photo_id, cache.fed_file(fed))
-    field, note = _field(subject)
-    look = unit_controls.look()
+    framed, look = unit_controls.framed(subject), unit_controls.look()
     unit_view(
         "unit view",
         title_of(subject),
         subject.maps.values[subject.unit],
         photo_id,
         (crop, crop),
-        field,
-        note,
-        _gradient(subject, cell, look, field) if look.veil == "gradient" else None,
+        framed,
+        _gradient(subject, cell, look, framed) if look.veil == "gradient" else None,
         cell,
         unit_controls.strongest_cell(subject),
         look,
@@ -95,25 +91,7 @@ def _view(subject: Subject, cell: Pair | None) -> None:
     )
 
 
-def _field(subject: Subject) -> tuple[Field | None, str]:
-    """The fields of the map's cells, and what is to be said of them."""
-    layer = subject.layer
-    if layer.layout == "heads":
-        return None, "What a head looks at depends on the whole picture."
-    field = unit_controls.field(subject)
-    if field is None:
-        return None, "No rule tells what its cells see."
-    if field == EVERYTHING:
-        return None, "It sees the whole picture."
-    if isinstance(field, ReceptiveField) and field.everything:
-        return (
-            field,
-            "A path aside (squeeze-excite, attention) shows it the whole picture besides; the frame leaves that out.",
-        )
-    return field, ""
-
-
-def _gradient(subject: Subject, cell: Pair | None, look: Look, field: Field | None) -> Gradient:
+def _gradient(subject: Subject, cell: Pair | None, look: Look, framed: Framed) -> Gradient:
     """The gradient that is asked for, and how it lies to the box."""
     of = cell if look.source == "cell" else None
     slopes = cache.pixel_gradient(subject.fed, subject.layer.key, subject.unit, of)
@@ -124,8 +102,8 @@ def _gradient(subject: Subject, cell: Pair | None, look: Look, field: Field | No
     if look.drawn == "strength":
         note = f"How much {what} depends on each pixel."
     note = f"{note} Full colour from the strongest hundredth on."
-    if of and isinstance(field, ReceptiveField):
-        box = field.clipped(of, (slopes.shape[1], slopes.shape[2]))
+    if of and framed.field:
+        box = framed.field.clipped(of, (slopes.shape[1], slopes.shape[2]))
         try:
             inside = effective(abs(slopes).sum(0), box).inside if box else 0.0
         except ShapeError:

@@ -93,6 +93,24 @@ def test_a_place_of_the_photo_finds_the_cell_that_looks_there(page: Page, addres
     expect(page.locator(".unit .value")).to_contain_text("Row 9, column 11:")
 
 
+def test_the_frame_stops_where_a_stride_leaves_the_last_row_unread(page: Page, address: str):
+    """SqueezeNet's 3 × 3 windows, 2 pixels apart, read 223 of 224 rows: the gradient of its last cells ends there."""
+    model = "random~model~squeezenet1_1.IMAGENET1K_V1"
+    open_page(page, address, model=model, module="features.3", map="70", place="54-54")
+    expect(page.locator(".unit .value")).to_contain_text("Row 54, column 54, pinned", timeout=60_000)
+    assert json.loads(page.locator(".unit").get_attribute("data-box") or "") == [[212, 222], [212, 222]]
+    seen = page.locator(".unit .sees")
+    expect(seen).to_contain_text(
+        "11 × 11 pixels; 3 rows below, 3 columns on the right of its 15 × 15 are padding"
+    )
+    expect(seen).to_contain_text("Unread beside its frame: row 223, column 223.")
+    stage(page, "map").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(seen).to_contain_text("Unread beside its frame: row 223.")
+    page.keyboard.press("Shift+ArrowUp")
+    expect(seen).not_to_contain_text("Unread")
+
+
 def test_keys_move_and_pin_and_let_go(page: Page, address: str):
     open_page(page, address, place="9-11")
     stage(page, "map").focus()
@@ -201,6 +219,9 @@ def test_a_tray_takes_pictures_and_refuses_what_is_none(page: Page, address: str
     expect(page.get_by_text("“evil.png”")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("11 of 50 pictures")).to_be_visible()
     expect(page.get_by_text("Strongest in 11 pictures")).to_be_visible(timeout=60_000)
+    # the search above has come and gone: what is said stays open
+    expect(page.get_by_text("“evil.png”")).to_be_visible()
+    expect(page.get_by_text("11 of 50 pictures")).to_be_visible()
     spots = page.get_by_role("radiogroup", name="Strongest places").get_by_role("radio")
     values = [float(text.replace("−", "-")) for text in spots.locator(".label").all_inner_texts()]
     assert len(values) == 18

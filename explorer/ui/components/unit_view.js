@@ -20,6 +20,12 @@ export function span({ size, jump, start }, axis, cell) {
   return [first, first + size[axis] - 1];
 }
 
+// Those of them that a cell really sees: padding sees nothing, and a stride may leave the last rows unread.
+export function seenBy(field, axis, cell, length) {
+  const [first, last] = span(field, axis, cell);
+  return field.spans ? field.spans[axis].map((pixels) => pixels[cell]) : [Math.max(first, 0), Math.min(last, length - 1)];
+}
+
 // The cell whose field has its middle nearest to a pixel.
 export function cellAt({ size, jump, start }, axis, pixel, cells) {
   return within(Math.round((pixel - start[axis] - (size[axis] - 1) / 2) / jump[axis]), cells - 1);
@@ -132,7 +138,7 @@ class UnitView {
   mark() {
     const { rows, columns, height, width, field } = this.data, [row, column] = this.at;
     this.frame(this.map, [rows, columns], [row, column, 1, 1]);
-    const box = field && [span(field, 0, row), span(field, 1, column)].map(([first, last], axis) => [Math.max(first, 0), Math.min(last, [height, width][axis] - 1)]);
+    const box = field && [seenBy(field, 0, row, height), seenBy(field, 1, column, width)];
     const seen = box && box.every(([first, last]) => first <= last);
     this.frame(this.photo, [height, width], seen && [box[0][0], box[1][0], box[0][1] - box[0][0] + 1, box[1][1] - box[1][0] + 1]);
     this.explain(box, seen);
@@ -151,6 +157,12 @@ class UnitView {
     }
   }
 
+  // Rows or columns of the picture that would be inside its field, did every window between have neighbours.
+  unread(axis, [first, last]) {
+    const [from, to] = span(this.data.field, axis, this.at[axis]), length = [this.data.height, this.data.width][axis], name = axis ? "column" : "row";
+    return [[Math.max(from, 0), first - 1], [last + 1, Math.min(to, length - 1)]].filter(([low, high]) => low <= high).map(([low, high]) => (low === high ? `${name} ${low}` : `${name}s ${low}–${high}`));
+  }
+
   explain(box, seen) {
     const { rows, columns, height, width, field, fieldNote } = this.data;
     const [row, column] = this.at, value = this.values[row * columns + column];
@@ -162,7 +174,9 @@ class UnitView {
         return [[Math.max(-first, 0), axis ? "columns on the left" : "rows above"], [Math.max(last - [height, width][axis] + 1, 0), axis ? "columns on the right" : "rows below"]];
       });
       const padded = over.filter(([count]) => count).map(([count, where]) => `${count} ${count === 1 ? where.replace("s ", " ") : where}`);
-      sees = `It sees rows ${box[0].join("–")} and columns ${box[1].join("–")}: ${box[0][1] - box[0][0] + 1} × ${box[1][1] - box[1][0] + 1} pixels${padded.length ? `; ${padded.join(", ")} of its ${field.size.join(" × ")} are padding` : ""}.`;
+      sees = `${this.data.verb} rows ${box[0].join("–")} and columns ${box[1].join("–")}: ${box[0][1] - box[0][0] + 1} × ${box[1][1] - box[1][0] + 1} pixels${padded.length ? `; ${padded.join(", ")} of its ${field.size.join(" × ")} are padding` : ""}.`;
+      const unread = [0, 1].flatMap((axis) => this.unread(axis, box[axis]));
+      if (unread.length) sees += ` Unread beside its frame: ${unread.join(", ")}.`;
     } else if (field) sees = "It sees padding alone.";
     put(this.find(".sees"), [sees, fieldNote].filter(Boolean).join(" "));
     this.root.dataset.value = value;
@@ -177,6 +191,7 @@ class UnitView {
     this.root.classList.toggle("single", rows * columns === 1);
     put(this.map.size, rows * columns > 1 ? `${rows} × ${columns}` : "one number");
     put(this.photo.size, `${height} × ${width} pixels`);
+    put(this.find(".framed"), this.data.frame);
     put(this.find(".low"), `−${exactly(Math.fround(this.peak))}`);
     put(this.find(".high"), exactly(Math.fround(this.peak)));
     this.find(".scale").setAttribute("aria-label", "Blue is negative, white zero, red positive");

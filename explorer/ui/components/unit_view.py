@@ -17,7 +17,6 @@ import numpy.typing as npt
 import streamlit as st
 
 from explorer.convolution import Pair
-from explorer.field_tracing import Field
 from explorer.figures.signed import encoded_tables, entries
 from explorer.receptive_field import ReceptiveField
 from explorer.ui.components import register
@@ -57,6 +56,25 @@ class Look:
         return replace(usual, **found)
 
 
+@dataclass(frozen=True)
+class Framed:
+    """What is framed on the picture for a cell of the map.
+
+    Attributes:
+        field: of all cells; None where nothing is framed.
+        note: a sentence on it, "" where there is none to say.
+        verb: what a cell does with these pixels, "It sees".
+        frame: what the frame is.
+        patch: what is cut out of a picture for a cell.
+    """
+
+    field: ReceptiveField | None
+    note: str = ""
+    verb: str = "It sees"
+    frame: str = "what the cell sees"
+    patch: str = "what the cell sees of each"
+
+
 @dataclass(frozen=True, eq=False)
 class Gradient:
     """d unit / d pixel: `slopes` (3, H, W), and a sentence on it."""
@@ -71,8 +89,7 @@ def unit_view(
     values: npt.NDArray[np.float32],
     photo_id: str,
     shape: Pair,
-    field: Field | None,
-    field_note: str,
+    framed: Framed,
     gradient: Gradient | None,
     at: Pair | None,
     start: Pair,
@@ -88,8 +105,7 @@ def unit_view(
         values: of the map (h, w).
         photo_id: under which the page's `photo_store` holds the picture as it is fed.
         shape: (height, width) of that picture in pixels.
-        field: the receptive fields of the map's cells; None where they are not known.
-        field_note: a sentence on it, "" where there is none to say.
+        framed: what is framed on the picture for a cell.
         gradient: where one is asked for.
         at: row and column of the pinned cell.
         start: the cell that is framed before anything is pointed at.
@@ -123,12 +139,10 @@ def unit_view(
             "photoId": photo_id,
             "height": shape[0],
             "width": shape[1],
-            "field": (
-                {"size": field.size, "jump": field.jump, "start": field.start}
-                if isinstance(field, ReceptiveField)
-                else None
-            ),
-            "fieldNote": field_note,
+            "field": _field(framed.field) if framed.field else None,
+            "fieldNote": framed.note,
+            "verb": framed.verb,
+            "frame": framed.frame,
             "gradient": _encoded(gradient) if gradient else None,
             "at": at,
             "start": start,
@@ -139,6 +153,12 @@ def unit_view(
         },
         on_told_change=told,
     )
+
+
+def _field(field: ReceptiveField) -> dict[str, Any]:
+    """A field for the browser; `spans` along rows and columns: first and last pixel of every cell."""
+    spans = [[each.first.tolist(), each.last.tolist()] for each in field.spans or ()]
+    return {"size": field.size, "jump": field.jump, "start": field.start, "spans": spans or None}
 
 
 def _encoded(gradient: Gradient) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def _seen_part(stop: Stop, field: Field | None, side: int) -> Rectangle | None:
         return None
     if not isinstance(field, ReceptiveField) or field.everything:
         return WHOLE
-    inside = field.clipped(cell, (side, side))
+    inside = field.of_map(stop.number).clipped(cell, (side, side))
     if inside is None:
         return None
     (top, bottom), (left, right) = inside
