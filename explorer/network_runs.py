@@ -146,6 +146,8 @@ class Run:
             top = self.stack[-1] if self.stack else self._opened("", self.twin, (picture,))
             if top.role == "operation":
                 self.drafts.append(top)
+            if top.role != "container":  # it gave nothing that `follow` could see, but data came to it
+                top.sources |= frozenset().union(*map(self._sources_of, top.arrived)) - {top}
             return explain(error, top.path, top.kind, top.module, top.arrived)
         return None
 

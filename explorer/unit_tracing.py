@@ -62,7 +62,8 @@ def read(flow: DataFlow, x: Tensor, key: str, unit: int) -> Reading:
         raise LayerError(f"{key} has no unit {unit}: they go from 0 to {layer.channels - 1}.")
     if layer.layout == "heads":
         raise NoProducts(
-            f"{key} is what attention looks at, computed from queries and keys: no weights make it."
+            f"Where the heads of {layer.name} look is a softmax of products of queries with keys, which its weights "
+            "make anew of each picture’s tokens: behind a cell stands no single sum of products."
         )
     if key not in flow.made:
         raise NoProducts(f"What {key} gives cannot be followed back to weights.")
@@ -178,7 +179,8 @@ def _none(flow: DataFlow, layer: Layer, node: Node) -> NoProducts:
         return NoProducts(f"Behind each cell of {layer.key} stands {_POOLS[node.packet]} {what}.", below)
     if node.packet in _ATTENTION:
         return NoProducts(
-            f"{layer.key} is mixed by attention, whose weights are new for each picture: no filter holds them."
+            f"{layer.key} is computed in one step by attention, which mixes tokens anew for each picture: what its "
+            "last weights read cannot be seen from outside."
         )
     return NoProducts(
         f"{layer.key} is computed from several numbers by {node.name}: no single filter makes it.", below

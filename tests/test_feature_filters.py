@@ -278,7 +278,9 @@ def test_random_weights_read_well(
         heads = panel(model=key, module="encoder.layers.encoder_layer_2.self_attention@heads")
         said = [warning.value.translate({92: None, 0x2060: None}) for warning in heads.warning]
         assert len(said) == 1
-        assert "shows where attention looks: it is worked out anew for each picture, by no filter." in said[0]
+        assert (
+            "show where attention looks: that is worked out anew for each picture, by no filter." in said[0]
+        )
     for entry in (cache.recorder, cache.probe, cache.behind, cache.first_filters, cache.filter_bank):
         entry.clear()
 

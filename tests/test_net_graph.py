@@ -12,7 +12,9 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from explorer.errors import LayerError
+from explorer.errors import LayerError, ModelError
+from explorer.figures.layer_hues import HUES
+from explorer.net_export import FAMILIES
 from explorer.net_graph import (
     PICTURE,
     READABLE,
@@ -27,7 +29,9 @@ from explorer.net_graph import (
     trunk,
     usually_open,
 )
+from explorer.network_failures import Failure
 from explorer.profiling import INPUT, NetworkProfile, profile
+from explorer.ui.components.diagram import stopped
 
 BUILDERS = {
     "resnet18": torchvision.models.resnet18,
@@ -368,6 +372,107 @@ def test_a_network_that_fails_is_drawn_up_to_there():
     assert found.failure
     assert drawn.boxes[-1].outputs == ()
     assert [slab.shape for slab in slabs(found)] == [(4, 8, 8), (6, 6, 6)]
+
+
+class Halts(nn.Module):
+    """Stops in between two layers, inside or outside of a block."""
+
+    def __init__(self, inner: bool):
+        super().__init__()
+        self.inner = Halts(False) if inner else nn.Conv2d(4, 4, 1)
+        self.behind = nn.ReLU()
+        self.nested = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.inner(x)
+        if self.nested:
+            return self.behind(x)
+        raise ModelError("It halts.")
+
+
+def halts(net: nn.Module, opened: Collection[str] = ()) -> list[tuple[str, str, list[str]]]:
+    """Of the message to the browser each box that stops: its key, its words, and where edges to it come from."""
+    found = of(net)
+    assert found.failure
+    message = stopped(graph(found, opened), found, found.failure)
+    nodes, edges = message["nodes"], message["edges"]
+    assert {node["stop"]["sentence"] for node in nodes if "stop" in node} == {found.failure.sentence}
+    assert all(node["parent"] < at for at, node in enumerate(nodes))
+    return [
+        (
+            node["key"],
+            node["stop"]["words"],
+            [nodes[source]["key"] for source, target, _ in edges if target == at],
+        )
+        for at, node in enumerate(nodes)
+        if "stop" in node
+    ]
+
+
+def chain(*more: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(4, 6, 3), nn.ReLU(), *more)
+
+
+@pytest.mark.parametrize(
+    ("net", "opened", "expected"),
+    [
+        # a layer, joined to the one before it
+        (chain(nn.Conv2d(9, 2, 3), nn.ReLU()), (), ("2~0", "stops here", ["1~0"])),
+        # the first: to the picture
+        (nn.Sequential(nn.Conv2d(9, 2, 3)), (), ("0~0", "stops here", ["picture"])),
+        # inside of a block that is closed, and open
+        (chain(nn.Sequential(nn.ReLU(), nn.Linear(9, 2))), (), ("2~0", "stops inside", ["1~0"])),
+        (chain(nn.Sequential(nn.ReLU(), nn.Linear(9, 2))), ("2~0",), ("2.1~0", "stops here", ["2.0~0"])),
+        # in between layers: a box of its own, in the open block where it is
+        (Halts(False), (), ("stop", "stops here", ["inner~0"])),
+        (Halts(True), (), ("inner~0", "stops inside", ["picture"])),
+        (Halts(True), ("inner~0",), ("stop", "stops here", ["inner.inner~0"])),
+    ],
+)
+def test_where_a_network_stops_is_marked_and_joined_to_what_ran(
+    net: nn.Module, opened: Collection[str], expected: tuple[str, str, list[str]]
+):
+    assert halts(net, opened) == [expected]
+
+
+def test_a_failure_between_layers_of_an_open_block_stands_in_its_frame():
+    found = of(Halts(True))
+    assert found.failure
+    nodes = stopped(graph(found, ("inner~0",)), found, found.failure)["nodes"]
+    frame = next(at for at, node in enumerate(nodes) if node["key"] == "inner~0")
+    assert nodes[-1]["key"] == "stop"
+    assert (nodes[-1]["parent"], nodes[-1]["level"]) == (frame, nodes[frame]["level"] + 1)
+
+
+def test_a_part_that_is_not_built_is_a_box_behind_what_ran():
+    """Also where a row before has its name."""
+    found = of(chain())
+    stop = Failure("1", "Linear", "Linear “1” cannot follow.")
+    message = stopped(graph(found), found, stop)
+    nodes, edges = message["nodes"], message["edges"]
+    assert [node["key"] for node in nodes if "stop" in node] == ["stop"]
+    assert (nodes[-1]["kind"], nodes[-1]["title"]) == ("Linear", "1")
+    assert [(nodes[a]["key"], nodes[b]["key"]) for a, b, _ in edges][-1] == ("1~0", "stop")
+    assert len(edges) == 3
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2.2, relative luminance of #rrggbb."""
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (each / 255 for each in bytes.fromhex(colour.removeprefix("#")))
+    ]
+    return sum(share * value for share, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_each_family_has_a_colour_that_is_seen_on_both_grounds():
+    """WCAG 2.2, 1.4.11: at least 3 to 1 for what is no text."""
+    assert list(HUES) == list(FAMILIES)
+    assert len(set(HUES.values())) == len(HUES)
+    for colour in HUES.values():
+        for ground in ("#ffffff", "#0e1418"):
+            high, low = sorted((luminance(colour), luminance(ground)), reverse=True)
+            assert (high + 0.05) / (low + 0.05) >= 3
 
 
 def test_a_single_layer_is_a_network():

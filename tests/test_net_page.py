@@ -146,6 +146,15 @@ def test_networks_beside_each_other() -> None:
         assert number in bodies[0]
     assert "× 5.41" in bodies[0]  # 138,357,544 / 25,557,032
     assert "112 × 112" in bodies[1]
+    # each network stands over its two columns
+    assert re.findall(r'<th scope="colgroup" colspan="2">([^<]*)</th>', bodies[1]) == [
+        "ResNet-50",
+        "VGG-16",
+        "MobileNetV2",
+    ]
+    head, body = bodies[1].split("<tbody>")
+    assert head.count("parameters") == head.count("MACs") == 3
+    assert {row.count("<td>") for row in body.split("</tr>")[:-1]} == {6}
 
 
 def test_refused_code_keeps_the_network_and_says_why() -> None:
@@ -286,6 +295,118 @@ def test_the_box_follows_the_link_back() -> None:
     at.run()
     assert at.text_area[0].value == BROKEN
     assert UNREAD not in captions(at)
+
+
+MISSPELT = """\
+net = nn.Sequential(
+    nn.Conv2D(3, 8, 3), nn.Relu(), nn.Conv2D(8, 8, 3),
+    nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+)
+"""
+
+
+def offered(at: AppTest, label: str) -> Any:
+    (button,) = [each for each in at.button if each.label.startswith("Change ")]
+    assert plain(button.label) == label
+    return button
+
+
+def test_a_misspelt_word_is_mended_in_the_box() -> None:
+    at = visit("networks", net="classic~resnet18", origin="code")
+    at.text_area[0].set_value(MISSPELT).run()
+    offered(at, "Change Conv2D to Conv2d in line 2").click().run()
+    assert at.text_area[0].value == MISSPELT.replace("Conv2D", "Conv2d")
+    assert titles(at) == ["ResNet-18"]
+    offered(at, "Change Relu to ReLU in line 2").click().run()
+    mended = at.text_area[0].value
+    assert mended == MISSPELT.replace("Conv2D", "Conv2d").replace("Relu", "ReLU")
+    assert not at.error
+    assert not [each for each in at.button if each.label.startswith("Change ")]
+    assert choices(at)["net"] == write_source(Source("code", mended))
+    assert figures(at)["parameters"][1] == str(3 * 9 * 8 + 8 + 8 * 9 * 8 + 8)
+    assert UNREAD not in captions(at)
+
+
+def test_a_misspelt_word_of_a_forward_is_mended_from_the_table(repair_button: str) -> None:
+    code = (
+        "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.a = nn.Conv2d(3, 8, 3)\n    def forward(self, x):\n"
+        "        return torch.flaten(F.max_pooling2d(self.a(x), 2), 1)\n"
+    )
+    at = visit("networks", net=write_source(Source("code", code)), origin="code")
+    (said,) = [plain(each.value) for each in at.warning]
+    assert said.endswith("did you mean F.max_pool2d?")
+    at.button(key=repair_button).click().run()
+    at.button(key=repair_button).click().run()
+    assert at.text_area[0].value == code.replace("max_pooling2d", "max_pool2d").replace("flaten", "flatten")
+    assert not at.warning
+
+
+def test_a_file_with_a_misspelt_word_is_mended_and_the_box_keeps_its_draft() -> None:
+    at = visit("networks", net="classic~resnet18", origin="code")
+    at.text_area[0].set_value("nn.Sequential(").run()
+    at.segmented_control(key="origin control").select("file").run()
+    at.file_uploader[0].upload("net.py", MISSPELT.replace("Relu", "ReLU").encode()).run()
+    offered(at, "Change Conv2D to Conv2d in line 2").click().run()
+    assert titles(at) == ["net"]
+    at.segmented_control(key="origin control").select("code").run()
+    assert at.text_area[0].value == "nn.Sequential("
+
+
+TWO = """\
+small = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+large = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+"""
+
+
+def test_the_network_that_was_chosen_of_several_outlives_edits_of_the_code() -> None:
+    at = visit("networks", net=write_source(Source("code", TWO)), origin="code")
+    assert (titles(at), at.selectbox(key="net in code").value) == (["large"], "large")
+    at.selectbox(key="net in code").select("small").run()
+    assert titles(at) == ["small"]
+    edited = TWO.replace("64", "32")
+    at.text_area[0].set_value(edited).run()
+    assert titles(at) == ["small"]
+    assert choices(at)["net"] == write_source(Source("code", edited, "small"))
+    at.text_area[0].set_value(edited.replace("nn.Linear", "nn.Linaer", 1)).run()
+    offered(at, "Change Linaer to Linear in line 1").click().run()
+    assert choices(at)["net"] == write_source(Source("code", edited, "small"))
+    # without a network of that name it is the usual one
+    at.text_area[0].set_value(edited.replace("small", "tiny")).run()
+    assert titles(at) == ["large"]
+    assert choices(at)["net"] == write_source(Source("code", edited.replace("small", "tiny")))
+
+
+def test_a_network_of_several_that_cannot_be_made_is_told_and_not_exchanged() -> None:
+    code = (
+        "class Small(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.a = nn.Linear(784, 10)\n    def forward(self, x):\n        return self.a(x.flatten(1))\n"
+    )
+    at = visit("networks", net=write_source(Source("code", code + TWO, "Small")), origin="code")
+    assert titles(at) == ["Small"]
+    at.text_area[0].set_value(code.replace("nn.Linear", "nn.Linaer") + TWO).run()
+    assert "Linaer" in plain(at.error[0].value)
+    assert titles(at) == ["Small"]
+    # nor is a network taken that is chosen and cannot be made
+    at = visit("networks", net=write_source(Source("code", code.replace("Linear", "Linaer") + TWO)))
+    at.selectbox(key="net in code").select("Small").run()
+    assert "Linaer" in plain(at.error[0].value)
+    assert titles(at) == ["large"]
+
+
+def test_repairs_of_a_built_net_stand_in_one_place(repair_button: str) -> None:
+    """In the list of parts, at the part; where the list is not shown, under the table."""
+    spec = NetworkSpec("Broken", (1, 28, 28), (part("conv", out_channels=8), part("linear")))
+    link = write_source(of_parts(spec))
+
+    def under_the_table(at: AppTest) -> list[str]:
+        return [each.label for each in at.button if each.key and each.key.startswith("repair ")]
+
+    assert not under_the_table(visit("networks", net=link))
+    at = visit("networks", net=link, origin="classic")
+    assert under_the_table(at)[0] == "Add a flatten before it"
+    at.button(key=repair_button).click().run()
+    assert not at.warning
 
 
 def test_code_that_was_typed_and_not_read_is_kept_and_marked() -> None:

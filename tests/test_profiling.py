@@ -513,6 +513,25 @@ class Twisted(nn.Module):
         return result
 
 
+def test_edges_lead_to_what_fails():
+    """To a layer, and to an operation from all that arrived at it; weights are no rows."""
+    table = profile(nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(9, 2, 3), nn.ReLU()), (3, 8, 8))
+    assert table.failure is not None
+    assert table.edges == ((INPUT, 1), (1, 2), (2, 3))
+
+    class Sum(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 8, 1), nn.Conv2d(3, 9, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.a(x) + self.b(x)
+
+    table = profile(Sum(), (3, 8, 8))
+    assert [row.kind for row in table.rows] == ["Sum", "Conv2d", "Conv2d", "add"]
+    assert table.edges == ((INPUT, 1), (INPUT, 2), (1, 3), (2, 3))
+
+
 def test_edges_look_through_views_and_what_is_written_in_place():
     table = profile(Twisted(), (3, 6, 6))
     assert table.failure is None

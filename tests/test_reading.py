@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from explorer.errors import ExplorerError
-from explorer.networks.reading import CodeError, line_of, read_network, suggest
+from explorer.networks.reading import CodeError, line_of, read_network, refusal, respell, suggest
 from explorer.networks.reading.tables import FUNCTIONS, LAYERS, METHODS, MODELS
 from tests.hostile_code import CLASS, FORWARDS, HOSTILE, Hostile
 
@@ -919,6 +919,154 @@ def test_a_repair_in_a_class_keeps_all_other_text():
     assert shapes(forward(read_network(edited).module, (3, 9, 9))) == [(2, 64, 5, 5)]
 
 
+MISSPELT = {
+    "a layer, three times": (
+        "net = nn.Sequential(nn.Conv2D(3, 8, 3), nn.ReLU(),\n    nn.Conv2D(8, 8, 3), nn.Conv2D(8, 4, 3))",
+        "net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(),\n    nn.Conv2d(8, 8, 3), nn.Conv2d(8, 4, 3))",
+        "Change Conv2D to Conv2d in lines 1 and 2",
+    ),
+    "beside a text, a comment and a method of the same name": (
+        "# nn.Relu\ndef Relu(): return 'nn.Relu'\nname = Relu()\nnet = nn.Sequential(nn.Relu())",
+        "# nn.Relu\ndef Relu(): return 'nn.Relu'\nname = Relu()\nnet = nn.Sequential(nn.ReLU())",
+        "Change Relu to ReLU in line 4",
+    ),
+    "behind wide letters": (
+        "größe = 'ü é 漢'; net = nn.Sequential(nn.Relu())",
+        "größe = 'ü é 漢'; net = nn.Sequential(nn.ReLU())",
+        "Change Relu to ReLU in line 1",
+    ),
+    "behind prompts": (
+        ">>> net = nn.Sequential(\n...     nn.Relu(),\n... )",
+        ">>> net = nn.Sequential(\n...     nn.ReLU(),\n... )",
+        "Change Relu to ReLU in line 2",
+    ),
+    "over two lines": (
+        "net = nn.Sequential(nn\\\n    .Relu())",
+        "net = nn.Sequential(nn\\\n    .ReLU())",
+        "Change Relu to ReLU in line 2",
+    ),
+    "imported by its name": (
+        "from torch.nn import Conv2D, Sequential\nnet = Sequential(Conv2D(3, 8, 3))",
+        "from torch.nn import Conv2d, Sequential\nnet = Sequential(Conv2d(3, 8, 3))",
+        "Change Conv2D to Conv2d in lines 1 and 2",
+    ),
+    "imported under another name": (
+        "from torch.nn import Relu as R\nnet = nn.Sequential(R())",
+        "from torch.nn import ReLU as R\nnet = nn.Sequential(R())",
+        "Change Relu to ReLU in line 1",
+    ),
+    "passed on": (
+        "def block(act=nn.Relu):\n    return act()\nnet = nn.Sequential(block())",
+        "def block(act=nn.ReLU):\n    return act()\nnet = nn.Sequential(block())",
+        "Change Relu to ReLU in line 1",
+    ),
+    "without nn": (
+        "net = nn.Sequential(ReLU(), ReLU())",
+        "net = nn.Sequential(nn.ReLU(), nn.ReLU())",
+        "Change ReLU to nn.ReLU in line 1",
+    ),
+    "of Keras": (
+        "net = nn.Sequential(nn.Flatten(), nn.Dense(12, 10))",
+        "net = nn.Sequential(nn.Flatten(), nn.Linear(12, 10))",
+        "Change Dense to Linear in line 1",
+    ),
+    "an argument": (
+        "kernal_size = 3\nnet = nn.Conv2d(3, 8, padding=1,\n    kernal_size=kernal_size)",
+        "kernal_size = 3\nnet = nn.Conv2d(3, 8, padding=1,\n    kernel_size=kernal_size)",
+        "Change kernal_size to kernel_size in line 3",
+    ),
+    "an argument of a function": (
+        "def head(width):\n    return nn.Linear(width, 10)\nnet = head(widht=5)",
+        "def head(width):\n    return nn.Linear(width, 10)\nnet = head(width=5)",
+        "Change widht to width in line 3",
+    ),
+    "a network of torchvision": (
+        "net = torchvision.models.mobilenetv2()",
+        "net = torchvision.models.mobilenet_v2()",
+        "Change mobilenetv2 to mobilenet_v2 in line 1",
+    ),
+    "in five lines": (
+        "net = nn.Sequential(\n" + "    nn.Relu(),\n" * 5 + ")",
+        "net = nn.Sequential(\n" + "    nn.ReLU(),\n" * 5 + ")",
+        "Change Relu to ReLU in 5 lines",
+    ),
+}
+
+
+@pytest.mark.parametrize("which", MISSPELT)
+def test_a_misspelt_word_is_mended_as_by_hand(which: str):
+    wrong, right, label = MISSPELT[which]
+    with pytest.raises(CodeError, match="did you mean") as caught:
+        read_network(wrong)
+    assert respell(wrong, caught.value) == (label, right)
+    assert read_network(right).title == "net"
+
+
+MISSPELT_FORWARD = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.other = Other()
+    def forward(self, x):
+        x = F.max_pooling2d(F.rellu(self.con(x)), 2)
+        return torch.flaten(x.maen(3), 1) + F.rellu(self.other(x))
+
+class Other(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.con = nn.Flatten()
+    def forward(self, x): return self.con(x).mean()
+
+net = Net()
+"""
+
+
+def test_misspelt_words_of_a_forward_are_mended_one_after_the_other():
+    """`self.con` of the other class stays: what belongs to a variable is changed where it fails alone."""
+    code, labels = MISSPELT_FORWARD, []
+    while refused := refusal(read_network(code).module, (3, 12, 12)):
+        label, code = respell(code, refused) or ("", "")
+        labels.append(label)
+    assert labels == [
+        "Change con to conv in line 8",
+        "Change rellu to relu in lines 8 and 9",
+        "Change max_pooling2d to max_pool2d in line 8",
+        "Change maen to mean in line 9",
+        "Change flaten to flatten in line 9",
+    ]
+    by_hand = MISSPELT_FORWARD.replace("self.con(x))", "self.conv(x))").replace("max_pooling2d", "max_pool2d")
+    by_hand = by_hand.replace("rellu", "relu").replace("flaten", "flatten").replace("maen", "mean")
+    assert code == by_hand
+    assert shapes(forward(read_network(code).module, (3, 12, 12))) == [(2, 40)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "nn.Conv2d(3, 8",  # no word is wrong
+        "nn.Wxyzzy(3)",  # none is near
+        "layer = getattr(nn, 'Relu')()",  # the word stands in a text
+        "nn.Conv2d(3, 8, ﬁlters=3)",  # Python reads the ligature as two letters: the word is not there
+    ],
+)
+def test_no_word_is_offered_where_none_is_near_or_it_is_not_written(source: str):
+    with pytest.raises(CodeError) as caught:
+        read_network(source)
+    assert respell(source, caught.value) is None
+
+
+def test_a_forward_that_runs_or_that_torch_refuses_has_no_wrong_word():
+    assert refusal(read_network("nn.LazyLinear(5)").module, (3, 4, 4)) is None
+    assert refusal(read_network("nn.Linear(9, 5)").module, (3, 4, 4)) is None
+
+
+def test_what_is_looked_for_in_a_forward_leaves_the_network_as_it_is():
+    lazy = read_network("net = nn.Sequential(nn.LazyLinear(5))").module
+    refusal(lazy, (3, 4, 4))
+    assert [type(part).__name__ for part in lazy.modules()] == ["Sequential", "LazyLinear"]
+
+
 # Fuzzing ---------------------------------------------------------------------------------------------------
 
 SIGNS = [
@@ -948,6 +1096,8 @@ def survives(source: str) -> None:
         read = read_network(source)
     except CodeError as error:
         read, said = None, str(error)
+        mended = respell(source, error)
+        assert mended is None or mended[1] != source
     assert time.thread_time() - started < 1.5
     if read is None:
         assert 3 < len(said) < 2_000

@@ -50,7 +50,7 @@ def test_a_cell_names_the_filter_that_made_it(layer: str):
 
 def test_without_a_pinned_cell_the_strongest_is_opened():
     at = visit("features", module="conv_stem", map="3", deeper="home")
-    assert "the strongest cell: click any other in the map" in told(at)
+    assert "the cell furthest from zero: click any other in the map" in told(at)
 
 
 def test_a_pool_leads_to_the_layer_below():

@@ -11,7 +11,9 @@ import streamlit as st
 
 from explorer.errors import ExplorerError, ModelError
 from explorer.images import plain
-from explorer.networks.reading import CodeError, ReadNetwork, suggest
+from explorer.network_failures import Failure
+from explorer.networks.planning import label
+from explorer.networks.reading import CodeError, ReadNetwork, refusal, respell, suggest
 from explorer.networks.repairs import repairs as part_repairs
 from explorer.networks.source import (
     MOST_CHANNELS,
@@ -48,7 +50,7 @@ nn.Sequential(
 """
 _OWN, _TOO_LONG = "own", "code~own"
 _OWN_CODE, _TURN = "own code", "file turn"
-_REFUSED, _EXCERPT = "trouble with a net", "code in trouble"
+_REFUSED, _EXCERPT, _MENDED = "trouble with a net", "code in trouble", "code without its trouble"
 _CODE, _DRAFT, _PUT = "typed code", "code in the box", "code put into the box"
 _CHOSEN_INPUT: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -106,15 +108,26 @@ def take_parts(spec: NetworkSpec) -> None:
 
 def origin(network: Network) -> None:
     """The ways to a network: a classic, parts, code, a file; and what it is given."""
-    usual = {"classic": "classic", "parts": "build", "code": "code"}[network.source.origin]
-    way = controls.choice("origin", "Where the net comes from", WAYS, "the way", buttons=True, usual=usual)
+    way = controls.choice(
+        "origin", "Where the net comes from", WAYS, "the way", buttons=True, usual=_usual_way(network)
+    )
     if trouble := st.session_state.pop(_REFUSED, None):
         st.error(plain(trouble), icon=":material/error:")
     if excerpt := st.session_state.pop(_EXCERPT, None):
         st.code(excerpt, language=None)
+    if mended := st.session_state.pop(_MENDED, None):
+        label, refused, code = mended
+        st.button(
+            plain(label), icon=":material/build:", width="stretch", on_click=_mend, args=(refused, code)
+        )
     _WAYS[way](network)
     if way != "build":  # whose list begins with it
         _given(network)
+
+
+def _usual_way(network: Network) -> str:
+    """The way that a network came, where nobody chose another."""
+    return {"classic": "classic", "parts": "build", "code": "code"}[network.source.origin]
 
 
 def _given(network: Network) -> None:
@@ -137,19 +150,36 @@ def _give() -> None:
 
 
 def repairs(network: Network, found: NetworkProfile) -> dict[str, tuple[str, Source]]:
-    """One-click repairs of a net that fails: the words of each, and the mended net, by keys."""
+    """One-click repairs of a net that fails: the words of each, and the mended net, by keys.
+
+    None of a net whose list of parts is shown: it has them at the part that fails, with the way back beside them.
+    """
     if network.plan and network.plan.trouble:
+        if link.read("origin", _usual_way(network)) == "build":
+            return {}
         return {
             str(number): (repair.label, of_parts(repair.after))
             for number, repair in enumerate(part_repairs(network.plan.spec, network.plan.trouble))
         }
     failure = found.failure
     if network.code and failure:
-        expected, arrived = _leading(failure.expected), _leading(failure.arrived)
-        wish = suggest(network.source.text, failure.path, expected, arrived, network.source.name)
+        text, name = network.source.text, network.source.name
+        wish = suggest(text, failure.path, _leading(failure.expected), _leading(failure.arrived), name)
+        if not wish and not failure.expected:  # then a word of its forward may be wrong
+            refused = refusal(network.module, network.input_shape)
+            wish = respell(text, refused) if refused else None
         if wish:
-            return {"0": (wish[0], Source("code", wish[1], network.source.name))}
+            return {"0": (wish[0], Source("code", wish[1], name))}
     return {}
+
+
+def stop(network: Network, found: NetworkProfile) -> Failure | None:
+    """Where the net stops: what its run says; of parts, what cannot follow and therefore is not built."""
+    trouble = network.plan and network.plan.trouble
+    if found.failure or not network.plan or not trouble:
+        return found.failure
+    kind, _, name = label(network.plan.spec, trouble.path).partition(" “")
+    return Failure(name.rstrip("”"), kind, trouble.sentence)
 
 
 def _leading(words: str) -> int:
@@ -236,22 +266,65 @@ def _names(network: Network, read: ReadNetwork) -> None:
             "Shown of the code",
             read.names,
             key=key,
-            on_change=lambda: take(Source("code", network.source.text, st.session_state[key])),
+            on_change=lambda: _take_code(Source("code", network.source.text, st.session_state[key])),
         )
     for note in read.notes:
         st.caption(plain(note))
 
 
 def _read_code() -> None:
-    source = Source("code", st.session_state[_CODE])
+    _take_code(Source("code", st.session_state[_CODE], _chosen_name()))
+
+
+def _chosen_name() -> str:
+    """Which of the networks in the page's code is shown, where somebody chose."""
+    try:
+        return _whole(link.read("net", USUAL)).name
+    except ExplorerError:
+        return ""
+
+
+def _take_code(source: Source) -> None:
+    """Make code the page's network; where it cannot be read, say why and what would help."""
+    try:
+        take(_still_named(source))
+    except ExplorerError as error:
+        _refuse(error, source.text)
+
+
+def _still_named(source: Source) -> Source:
+    """The source, once it can be read; the usual network of its code where none has its name any more.
+
+    Raises:
+        ExplorerError: it cannot be read.
+    """
     try:
         cache.network(source, None)
-    except CodeError as error:
-        st.session_state[_REFUSED], st.session_state[_EXCERPT] = str(error), error.excerpt
-    except ExplorerError as error:
-        st.session_state[_REFUSED] = str(error)
-    else:
-        take(source)
+    except CodeError:
+        if not source.name:
+            raise
+        usual = replace(source, name="")
+        read = cache.network(usual, None).code
+        if read and source.name in read.names:
+            raise  # it is there, and cannot be made
+        return usual
+    return source
+
+
+def _refuse(error: ExplorerError, code: str = "") -> None:
+    """Keep for the next run why something was refused; of code also where, and the same without a word's error."""
+    st.session_state[_REFUSED] = str(error)
+    if isinstance(error, CodeError):
+        st.session_state[_EXCERPT] = error.excerpt
+        if wish := respell(code, error):
+            st.session_state[_MENDED] = (wish[0], code, wish[1])
+
+
+def _mend(refused: str, code: str) -> None:
+    """Read the mended code; the box follows where the code that was refused stands in it."""
+    if st.session_state.get(_CODE) == refused:
+        st.session_state[_CODE] = code
+    _take_code(Source("code", code, _chosen_name()))
 
 
 # A file ----------------------------------------------------------------------------------------------------
@@ -277,16 +350,21 @@ def _read_file(name: str) -> None:
         return
     st.session_state[_TURN] += 1
     try:
-        take(_source_of(upload.name, upload.getvalue()))
+        source = _source_of(upload.name, upload.getvalue())
     except ExplorerError as error:
-        st.session_state[_REFUSED] = str(error)
+        _refuse(error)
+        return
+    if source.origin == "code":
+        _take_code(source)
+    else:
+        take(source)
 
 
 def _source_of(name: str, data: bytes) -> Source:
     """What a file holds.
 
     Raises:
-        ExplorerError: it is neither a network saved here nor code that can be read.
+        ExplorerError: it is neither a network saved here nor text that could be code.
     """
     if len(data) > MAX_TEXT:
         raise ModelError(f"{name[:60]} has {len(data):,} bytes; a saved network has {MAX_TEXT:,} at most.")
@@ -299,9 +377,7 @@ def _source_of(name: str, data: bytes) -> Source:
         ) from None
     if text.lstrip().startswith("{"):
         return of_parts(read(text))
-    source = Source("code", text)
-    cache.network(source, None)
-    return source
+    return Source("code", text)
 
 
 _WAYS: Final = MappingProxyType({"classic": _classic, "build": _build, "code": _code, "file": _file})

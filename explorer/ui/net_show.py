@@ -13,7 +13,6 @@ import streamlit as st
 from explorer.errors import ExplorerError
 from explorer.images import plain
 from explorer.network_failures import Failure
-from explorer.networks.planning import label
 from explorer.networks.source import Network
 from explorer.profiling import NetworkProfile
 from explorer.quantities import si
@@ -37,7 +36,7 @@ def table(network: Network) -> NetworkProfile:
     """Title, totals and the table of layers."""
     found = cache.table(network.source, network.input_shape)
     st.markdown(f"## {plain(network.title)}")
-    stop = _stop(network, found)
+    stop = net_controls.stop(network, found)
     if stop:
         where = f" at {plain(stop.path)}" if stop.path else ""
         st.warning(f"Stops{where}: {plain(stop.sentence)}", icon=":material/warning:")
@@ -55,15 +54,6 @@ def table(network: Network) -> NetworkProfile:
         height=760,
     )
     return found
-
-
-def _stop(network: Network, found: NetworkProfile) -> Failure | None:
-    """Where the net stops: what its run says; of parts, what cannot follow and therefore is not built."""
-    trouble = network.plan and network.plan.trouble
-    if found.failure or not network.plan or not trouble:
-        return found.failure
-    kind, _, name = label(network.plan.spec, trouble.path).partition(" “")
-    return Failure(name.rstrip("”"), kind, trouble.sentence)
 
 
 def _figures(found: NetworkProfile, stop: Failure | None) -> list[str]:

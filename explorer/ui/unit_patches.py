@@ -20,7 +20,7 @@ from explorer.ui import cache, controls, link, unit_controls
 from explorer.ui.components.tiles import Tile, tiles
 from explorer.ui.components.unit_view import Framed
 from explorer.ui.feature_controls import Subject
-from explorer.unit_facts import Peaks, peaks_of
+from explorer.unit_facts import PEAKS, Peaks, peaks_of
 
 SHOWN: Final = 18
 """Patches at once."""
@@ -206,6 +206,11 @@ def _show(subject: Subject, found: Mapping[str, Peaks], inputs: Mapping[str, Net
         "",
         lambda key: _open(subject, inputs, key),
         size=92 if spots[0].query is None else 150,
+        buttons=True,
+    )
+    st.caption(
+        f"Places where it is above zero and no neighbour is stronger, {PEAKS} of a picture at most, the strongest "
+        "first."
     )
 
 
@@ -319,6 +324,7 @@ def _edit(subject: Subject, tray: _Tray) -> None:
                 lambda digest: _remove(tray, [digest]),
                 title="Pick a picture to take it off",
                 size=54,
+                buttons=True,
             )
 
 

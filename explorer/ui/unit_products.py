@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from explorer.activations import Probe
@@ -11,6 +12,7 @@ from explorer.images import plain
 from explorer.ui import cache, unit_controls
 from explorer.ui.components.unit_ledger import unit_ledger
 from explorer.ui.feature_controls import Subject
+from explorer.ui.numbers import typeset
 from explorer.unit_sources import PICTURE, NoProducts, Reading, Step
 
 _COLOURS = ("red", "green", "blue")
@@ -55,7 +57,7 @@ def _sentence(subject: Subject, reading: Reading, cell: Pair, pinned: bool) -> s
     """Which cell, and which filter made it."""
     single = subject.layer.grid == (1, 1)
     where = "Its number" if single else f"Row {cell[0]}, column {cell[1]}"
-    hint = "" if pinned or single else ", the strongest cell: click any other in the map"
+    hint = "" if pinned or single else f", {_why(subject)}: click any other in the map"
     by = f"**{plain(reading.module)}**" if reading.module else "weights that no layer holds"
     also = ""
     if reading.module != subject.layer.name and reading.steps:
@@ -64,6 +66,16 @@ def _sentence(subject: Subject, reading: Reading, cell: Pair, pinned: bool) -> s
         f"**{where}**{hint}. Filter {reading.filter} of {by} ({plain(reading.kind) or 'a product'}) reads "
         f"{plain(_reads(reading))}{plain(also)}."
     )
+
+
+def _why(subject: Subject) -> str:
+    """Why this cell stands there, where nobody has pinned one."""
+    sizes = np.abs(subject.maps.values[subject.unit])
+    most = float(sizes.max())
+    if most == 0:
+        return "where all cells are zero"
+    alike = int((sizes == most).sum())
+    return "the cell furthest from zero" if alike == 1 else f"one of {alike:,} cells furthest from zero"
 
 
 def _reads(reading: Reading) -> str:
@@ -95,7 +107,7 @@ def _words(step: Step, cell: Pair) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.5g}".replace("-", "−")
+    return typeset(value, ".5g")
 
 
 def _below(probe: Probe, reading: Reading) -> bool:

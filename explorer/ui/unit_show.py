@@ -20,6 +20,7 @@ from explorer.ui import cache, controls, feature_controls, frame, unit_controls
 from explorer.ui.components.photo_store import photo_store
 from explorer.ui.components.unit_view import Framed, Gradient, Look, unit_view
 from explorer.ui.feature_controls import Subject
+from explorer.ui.numbers import percent, typeset
 from explorer.ui.unit_patches import patches
 from explorer.ui.unit_products import products
 from explorer.unit_facts import UnitFacts, unit_facts
@@ -60,14 +61,16 @@ def unit(fed: NetworkInput) -> None:
 
 
 def title_of(subject: Subject) -> str:
-    """The map's number among its layer's.
+    """The map's number among its layer's, and its name where it has one.
 
-    "Map 17 of 0–95"; of a layer that gives single numbers "Number 17 of 0–999".
+    "Map 17 of 0–95"; of a layer that gives single numbers "Number 17 of 0–999", of class scores "…: jay".
     """
     what = "Number" if subject.layer.grid == (1, 1) else "Map"
     if subject.layer.layout == "heads":
         what = "Head"
-    return f"{what} {subject.unit} of 0–{subject.layer.channels - 1:,}"
+    names = cache.unit_names(subject.fed, subject.layer.key) if what == "Number" else ()
+    name = f": {names[subject.unit]}" if names else ""
+    return f"{what} {subject.unit} of 0–{subject.layer.channels - 1:,}{name}"
 
 
 def _view(subject: Subject, cell: Pair | None) -> None:
@@ -145,7 +148,7 @@ def _rows(facts: UnitFacts) -> list[tuple[str, str, str]]:
         }
         found = [(name, _number(number), repr(number)) for name, number in numbers.items()]
         for name, count in (("zeros", facts.zeros), ("negative", facts.negative)):
-            found.append((name, f"{100 * count / facts.cells:.1f} %", f"{count:,} of {facts.cells:,} cells"))
+            found.append((name, percent(count / facts.cells), f"{count:,} of {facts.cells:,} cells"))
     if facts.maps > 1:
         found.append(("rank by mean", f"{facts.mean_rank:,} of {facts.maps:,}", "1 is the largest"))
     if facts.maps > 1 and facts.cells > 1:
@@ -154,4 +157,4 @@ def _rows(facts: UnitFacts) -> list[tuple[str, str, str]]:
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−")
+    return typeset(value, ".4g")

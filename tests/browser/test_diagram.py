@@ -40,6 +40,12 @@ def profiled(name):
                 nn.Linear(84, 10),
             )
             return profile(net, (1, 28, 28), name="LeNet-5")
+        if name == "halts":
+            inner = nn.Sequential(nn.ReLU(), nn.Conv2d(9, 4, 1), nn.ReLU())
+            return profile(nn.Sequential(nn.Conv2d(3, 8, 3), inner), (3, 9, 9), name="Halts")
+        if name == "halts late":
+            many = [each for _ in range(12) for each in (nn.Conv2d(8, 8, 3, padding=1), nn.MaxPool2d(3, 1, 1))]
+            return profile(nn.Sequential(nn.Conv2d(3, 8, 3), *many, nn.Linear(9, 4)), (3, 64, 64), name="Late")
         if name == "spiteful":
             return profile(nn.Sequential(nn.Conv2d(3, 8, 3)), (3, 9, 9), name="=<img src=x onerror=alert(1)> & \\"a\\"")
         extra = {"init_weights": False} if name == "googlenet" else {}
@@ -403,6 +409,42 @@ def test_words_of_slabs_do_not_meet(page: Page, address: str):
         )
         assert len(found) > 20
         assert all(apart(one, other) for one, other in combinations(found, 2)), net
+
+
+def test_a_net_that_stops_is_drawn_to_there(page: Page, address: str):
+    open_page(page, address, "halts")
+    reason = "stops here: Conv2d “1.1” expects 9 channels, but 8 arrive."
+    expect(page.locator(".canvas .stop title")).to_have_text(f"Conv2d 1 × 1, {reason}")
+    press(page, "Graph")
+    stop = node(page, "1: Conv2d")
+    expect(stop).to_have_attribute("aria-label", re.compile(f"{re.escape(reason)}$"))
+    wrong = stop.locator(".outline").get_attribute("stroke")
+    expect(page.locator(".canvas .edge")).to_have_count(3)
+    assert [
+        edge.locator(".curve").get_attribute("stroke") == wrong
+        for edge in page.locator(".canvas .edge").all()
+    ] == [False, False, True]
+    node(page, "0: ReLU").press("ArrowDown")
+    assert reason in focused(page)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("chosen=('1.1', 0)")).to_be_visible()
+    page.get_by_text("The drawing as text").click()
+    assert reason in page.locator(".list li").last.inner_text()
+    # closed, the block says that it stops inside
+    node(page, "1: Sequential").press("Enter")
+    expect(node(page, "1: Sequential")).to_have_attribute("aria-label", re.compile("stops inside: .*closed"))
+    root = ElementTree.fromstring(saved(page, "Download SVG"))
+    assert "stops inside" in texts(root)
+
+
+@pytest.mark.parametrize("direction", ["Top to bottom", "Left to right"])
+def test_a_long_net_is_shown_where_it_stops(page: Page, address: str, direction: str):
+    open_page(page, address, "halts late")
+    expect(page.locator(".canvas .stop")).to_be_in_viewport(ratio=1)
+    press(page, "Graph")
+    press(page, direction)
+    expect(page.locator('.canvas .node[aria-label*="stops here"] .outline')).to_be_in_viewport(ratio=1)
+    expect(node(page, "Input")).not_to_be_in_viewport()
 
 
 @pytest.mark.parametrize("net", ["lenet", "resnet18"])

@@ -653,7 +653,8 @@ async ([html, css, script, table]) => {
         root.innerHTML = `<style>${css}</style>${html}`;
         const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
         await painted();
-        const data = {table, chosen: null, answered: 0, repairs: [], formats: [], exported: null, height: 600};
+        const data = {table, chosen: null, answered: 0, repairs: [], formats: [], exported: null, hues: {}};
+        data.height = 600;
         const start = performance.now();
         module.default({data, parentElement: root, setStateValue() {}, setTriggerValue() {}});
         await painted();

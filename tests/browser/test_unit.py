@@ -222,11 +222,11 @@ def test_a_tray_takes_pictures_and_refuses_what_is_none(page: Page, address: str
     # the search above has come and gone: what is said stays open
     expect(page.get_by_text("“evil.png”")).to_be_visible()
     expect(page.get_by_text("11 of 50 pictures")).to_be_visible()
-    spots = page.get_by_role("radiogroup", name="Strongest places").get_by_role("radio")
+    spots = page.get_by_role("group", name="Strongest places").get_by_role("button")
     values = [float(text.replace("−", "-")) for text in spots.locator(".label").all_inner_texts()]
     assert len(values) == 18
     assert values == sorted(values, reverse=True)
-    other = page.get_by_role("radiogroup", name="Strongest places").get_by_role("radio", name="Coins").first
+    other = page.get_by_role("group", name="Strongest places").get_by_role("button", name="Coins").first
     place = other.get_attribute("data-key") or ""
     other.click()
     page.wait_for_url(re.compile("picture=coins"))

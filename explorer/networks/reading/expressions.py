@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, NoReturn
 from torch import Tensor, nn
 
 from explorer.networks.reading import budget, calls, making, members, methods, naming, tables
-from explorer.networks.reading.refusal import meant, nearest
+from explorer.networks.reading.refusal import nearest
 from explorer.networks.reading.values import (
     Function,
     Klass,
@@ -102,9 +102,9 @@ class Expressions(Walker):
             )
         layer = next((path for path in (f"torch.nn.{node.id}",) if path in tables.LAYERS), "")
         if layer:
-            self.refuse(node, f"“{node.id}” is not known: did you mean nn.{node.id}?")
+            self.refuse_word(node, f"“{node.id}” is not known", node.id, f"nn.{node.id}")
         names = [*scope.known(), *tables.PREDEFINED, *sorted(tables.BUILTINS)]
-        self.refuse(node, f"“{node.id}” is not known" + meant(node.id, names))
+        self.refuse_word(node, f"“{node.id}” is not known", node.id, nearest(node.id, names))
 
     def _sequence(self, node: ast.Tuple | ast.List, scope: Scope) -> Any:
         values: list[Any] = []

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from explorer.networks.reading import budget, making
-from explorer.networks.reading.refusal import CodeError, meant
+from explorer.networks.reading import budget, making, naming
+from explorer.networks.reading.refusal import CodeError, nearest
 from explorer.networks.reading.statements import Continued, Left, Returned, Statements
 from explorer.networks.reading.values import (
     Function,
@@ -83,7 +83,8 @@ class Reader(Statements):
             elif declared.kwarg is not None:
                 rest[name] = value
             else:
-                self.refuse(node, f"{function.name}() has no argument “{name}”" + meant(name, allowed))
+                reason, near = f"{function.name}() has no argument “{name}”", nearest(name, allowed)
+                self.refuse_word(node, reason, name, near, written=naming.keyword(node, name))
         if declared.kwarg is not None:
             bound[declared.kwarg.arg] = rest
         missing = [

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.networks.reading import budget, members, naming, tables
-from explorer.networks.reading.refusal import CodeError, meant
+from explorer.networks.reading.refusal import CodeError, nearest
 from explorer.networks.reading.values import (
     Function,
     Klass,
@@ -146,7 +146,8 @@ def _checked(
     for name, value in keywords.items():
         if name not in known and not free:
             place = _written(node, name, [])
-            reader.refuse(place, f"{shown} has no argument “{name}”" + meant(_synonym(name), known))
+            reason, near = f"{shown} has no argument “{name}”", nearest(_synonym(name), known)
+            reader.refuse_word(place, reason, name, near, written=naming.keyword(node, name))
         if name in given:
             reader.refuse(node, f"{shown} is given {name} twice.")
         given[name] = value

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.networks.reading import budget, making, naming, tables
-from explorer.networks.reading.refusal import meant
+from explorer.networks.reading.refusal import meant, nearest
 from explorer.networks.reading.values import (
     Bound,
     Function,
@@ -73,7 +73,8 @@ def attribute(reader: Walker, owner: Any, name: str, node: ast.AST) -> Any:
     if isinstance(owner, Klass):
         member = owner.find(name)
         if member is None:
-            reader.refuse(node, f"the class {owner.name} has no “{name}”" + meant(name, _names(owner)))
+            near = nearest(name, _names(owner))
+            reader.refuse_word(node, f"the class {owner.name} has no “{name}”", name, near)
         return Bound(owner, member) if getattr(member, "wrapper", "") == "classmethod" else member
     if isinstance(owner, Super):
         member = owner.above.find(name) if owner.above else None
@@ -95,7 +96,8 @@ def attribute(reader: Walker, owner: Any, name: str, node: ast.AST) -> Any:
         if isinstance(owner, kind):
             if name in names:
                 return Method(owner, name)
-            reader.refuse(node, f"{naming.told(owner)} has no “{name}” that is read" + meant(name, names))
+            reason = f"{naming.told(owner)} has no “{name}” that is read"
+            reader.refuse_word(node, reason, name, nearest(name, names))
     if isinstance(owner, Partial) and name == "func":
         return owner.function
     reader.refuse(node, f"{naming.told(owner)} has no “{name}” that is read.")
@@ -182,7 +184,7 @@ def of_module(reader: Walker, owner: nn.Module, name: str, node: ast.AST) -> Any
     told = (
         f"self of {type(owner).__name__}" if isinstance(owner, ReadModule) else f"nn.{type(owner).__name__}"
     )
-    reader.refuse(node, f"{told} has no “{name}”{before}" + meant(name, known))
+    reader.refuse_word(node, f"{told} has no “{name}”{before}", name, nearest(name, known))
 
 
 def _of_tensor(reader: Walker, owner: Tensor, name: str, node: ast.AST) -> Any:
@@ -206,7 +208,7 @@ def _of_tensor(reader: Walker, owner: Tensor, name: str, node: ast.AST) -> Any:
         return owner if name == "data" else None
     if name in tables.METHODS or name in tables.INITIALISED:
         return Method(owner, name)
-    reader.refuse(node, f"a tensor has no “{name}” that is read" + meant(name, tables.METHODS))
+    reader.refuse_word(node, f"a tensor has no “{name}” that is read", name, nearest(name, tables.METHODS))
 
 
 def has(reader: Walker, owner: Any, name: str, node: ast.AST) -> bool:
@@ -283,7 +285,8 @@ def _set_on_layer(reader: Walker, owner: nn.Module, name: str, value: Any, node:
         making.check_name(reader, name, node)
         if name not in fields["_modules"]:
             known = [key for key in fields["_modules"] if not key.isdigit()]
-            reader.refuse(node, f"nn.{type(owner).__name__} has no layer “{name}”" + meant(name, known))
+            reason = f"nn.{type(owner).__name__} has no layer “{name}”"
+            reader.refuse_word(node, reason, name, nearest(name, known))
         fields["_modules"][name] = value
     elif isinstance(value, nn.Parameter) and name in fields["_parameters"]:
         fields["_parameters"][name] = value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from torch import Tensor, nn
 
 from explorer.networks.reading import tables
-from explorer.networks.reading.refusal import meant, nearest
+from explorer.networks.reading.refusal import nearest
 from explorer.networks.reading.values import (
     Bound,
     Function,
@@ -52,6 +52,12 @@ def told(value: object) -> str:
     return next((name for kind, name in names.items() if isinstance(value, kind)), "a tuple")
 
 
+def keyword(call: ast.AST | None, name: str) -> ast.keyword | None:
+    """Where a call itself names an argument; None where the argument comes from elsewhere."""
+    written = call.keywords if isinstance(call, ast.Call) else []
+    return next((one for one in written if one.arg == name), None)
+
+
 def unread(path: str) -> bool:
     """Whether a name has no part in the shape of a network, as an optimiser, a loss or a plot."""
     if any(path in table for table in (tables.BASES, tables.FUNCTIONS, tables.QUIET, tables.SAME)):
@@ -85,7 +91,9 @@ def refuse_name(reader: Walker, path: str, node: ast.AST) -> NoReturn:
         if known.rpartition(".")[0] == parent
     )
     if parent == "torchvision.models":
-        reader.refuse(node, f"{name} is not a network of torchvision" + meant(name, tables.MODELS, "models."))
+        reader.refuse_word(
+            node, f"{name} is not a network of torchvision", name, nearest(name, tables.MODELS), "models."
+        )
     if parent == "builtins":
         reader.refuse(node, f"{name} is not read.")
     prefix = told(Symbol(parent)) + "." if parent else ""
@@ -93,10 +101,10 @@ def refuse_name(reader: Walker, path: str, node: ast.AST) -> NoReturn:
         layer = tables.SYNONYMS.get(name) or nearest(name, siblings)
         if not layer and nearest(name, [word for word in tables.SYNONYMS]):
             layer = tables.SYNONYMS[nearest(name, list(tables.SYNONYMS))]
-        reader.refuse(
-            node, f"nn.{name} is not a layer that is read" + (f": did you mean nn.{layer}?" if layer else ".")
-        )
+        reader.refuse_word(node, f"nn.{name} is not a layer that is read", name, layer, "nn.")
     if parent.startswith("torch"):
-        reader.refuse(node, f"{shown} is not a function that is read" + meant(name, siblings, prefix))
+        reader.refuse_word(
+            node, f"{shown} is not a function that is read", name, nearest(name, siblings), prefix
+        )
     package = path.partition(".")[0]
     reader.refuse(node, f"{shown} is not read: of {package} nothing has a part in the shapes of a network.")

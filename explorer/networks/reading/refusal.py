@@ -23,6 +23,21 @@ class Place:
     end_column: int = 0
 
 
+@dataclass(frozen=True)
+class Spelling:
+    """A word that is not known, and the one that was probably meant.
+
+    Attributes:
+        word: "Conv2D".
+        meant: "Conv2d"; "nn.ReLU" where what stands before it is missing too.
+        place: of the word; of what led to it where it is written elsewhere, as in `layer = nn.Relu`.
+    """
+
+    word: str
+    meant: str
+    place: Place
+
+
 class CodeError(ExplorerError):
     """Code that is not read, or does not make a network.  `str(error)` is one sentence that begins with the line.
 
@@ -30,10 +45,19 @@ class CodeError(ExplorerError):
         reason: the sentence without the line.
         line, column: where, from 1; 0 where it is about the code as a whole.
         source_line: that line as it was given.
+        instead: where a word is not known and another is near, both.
     """
 
-    def __init__(self, reason: str, line: int = 0, column: int = 0, source_line: str = "") -> None:
+    def __init__(
+        self,
+        reason: str,
+        line: int = 0,
+        column: int = 0,
+        source_line: str = "",
+        instead: Spelling | None = None,
+    ) -> None:
         self.reason = reason
+        self.instead = instead
         self.line = line
         self.column = column
         self.source_line = source_line

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from explorer.networks.reading import members, methods, naming, tables
 from explorer.networks.reading.expressions import REFUSED, Expressions
-from explorer.networks.reading.refusal import meant
+from explorer.networks.reading.refusal import nearest
 from explorer.networks.reading.values import (
     Klass,
     ReadModule,
@@ -307,12 +307,15 @@ class Statements(Expressions):
             return Klass(statement.name, {}, base, base.native, self, base.learner)
         native = tables.BASES.get(base.path) if isinstance(base, Symbol) else None
         if native is None:
-            known = [path.removeprefix("torch.") for path in tables.BASES]
-            self.refuse(
-                node,
-                f"{naming.told(base)} is not a module that a class can extend"
-                + meant(naming.told(base).removeprefix("torch."), known),
+            shown = naming.told(base)
+            near = nearest(
+                shown.removeprefix("torch."), [path.removeprefix("torch.") for path in tables.BASES]
             )
+            prefix, _, word = shown.removeprefix("torch.").rpartition(".")
+            reason = f"{shown} is not a module that a class can extend"
+            if prefix and near.startswith(f"{prefix}."):
+                self.refuse_word(node, reason, word, near.removeprefix(f"{prefix}."), f"{prefix}.")
+            self.refuse(node, reason + (f": did you mean {near}?" if near else "."))
         return Klass(statement.name, {}, None, native, self, base.path.startswith("d2l."))
 
     _STATEMENT: ClassVar[dict[type[ast.stmt], Callable[..., None]]] = {

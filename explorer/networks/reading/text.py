@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from explorer.networks.reading.budget import CHARACTERS, NESTING
-from explorer.networks.reading.refusal import CodeError, Place
+from explorer.networks.reading.refusal import CodeError, Place, Spelling
 
 _parsing = threading.Lock()
 
@@ -85,14 +85,29 @@ class Source:
             line, self._column(line, node.col_offset), end, self._column(end, node.end_col_offset or 0)
         )
 
+    def word(self, node: Any) -> Place:
+        """Where the last name of a node stands: `Conv2D` of `nn.Conv2D(3, 4, 3)`, `bais` of `bais=False`."""
+        match node:
+            case ast.Call(func=ast.Name() | ast.Attribute() as called):
+                return self.word(called)
+            case ast.Attribute(attr=name):
+                whole = self.place(node)
+                return Place(whole.end_line, whole.end_column - len(name), whole.end_line, whole.end_column)
+            case ast.keyword(arg=str(name)) | ast.alias(name=name):
+                start = self.place(node)
+                return Place(start.line, start.column, start.line, start.column + len(name))
+        return self.place(node)
+
     def refuse(self, reason: str, line: int = 0, column: int = 0) -> NoReturn:
         """Raises the error about this place."""
         raise self.error(reason, line, column)
 
-    def error(self, reason: str, line: int = 0, column: int = 0) -> CodeError:
+    def error(
+        self, reason: str, line: int = 0, column: int = 0, instead: Spelling | None = None
+    ) -> CodeError:
         """The error about this place."""
         shown = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
-        return CodeError(reason, line, column, shown)
+        return CodeError(reason, line, column, shown, instead)
 
     def _column(self, line: int, offset: int) -> int:
         """Python counts bytes of UTF-8; people count characters, from 1."""

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from torch import Tensor, nn
 
 from explorer.networks.reading import budget, calls, naming
-from explorer.networks.reading.refusal import Place
+from explorer.networks.reading.refusal import Place, Spelling
 from explorer.networks.reading.text import Source
 from explorer.networks.reading.values import (
     Function,
@@ -41,6 +41,35 @@ class Walker(Written):
         """Raises the error about this node."""
         place = self.source.place(node) if hasattr(node, "lineno") else Place(0, 0)
         raise self.source.error(reason, place.line, place.column)
+
+    def refuse_word(
+        self,
+        node: ast.AST,
+        reason: str,
+        word: str,
+        near: str,
+        prefix: str = "",
+        written: ast.AST | None = None,
+    ) -> NoReturn:
+        """Raises the error about a word that is not known, with the nearest that is, where one is near.
+
+        Args:
+            node: what the error is about.
+            reason: the sentence, without its end.
+            word: as it stands in the code.
+            near: what was probably meant; "" where nothing is near.
+            prefix: what stands before it in the sentence, "nn.".
+            written: where the word stands, if not at the end of what the node calls or names.
+        """
+        if not near:
+            self.refuse(node, f"{reason}.")
+        place, spelt = self.source.place(node), self.source.word(written or node)
+        raise self.source.error(
+            f"{reason}: did you mean {prefix}{near}?",
+            place.line,
+            place.column,
+            Spelling(word, near, spelt),
+        )
 
     def tick(self, node: ast.AST, steps: int = 1) -> None:
         """Counts what is done at this node."""

@@ -47,7 +47,7 @@ function linesOf(node) {
 export function sizeOf(node) {
   if (isRound(node)) return { w: 34, h: 34 };
   const head = widthOf(node.kind, 12.5, 650) + 8 + widthOf(node.title, 11.5) + (node.opens ? 24 : 0) + (node.times > 1 ? widthOf(`×${node.times}`, 11.5, 650) + 18 : 0);
-  const widest = Math.max(head, ...linesOf(node).map((line) => widthOf(line.text, line.size)));
+  const widest = Math.max(head, ...linesOf(node).map((line) => widthOf(line.text, line.size, line.wrong ? 650 : 400)));
   return { w: Math.round(Math.min(230, Math.max(92, widest + 26))), h: 24 + LINE * linesOf(node).length + 4 };
 }
 

@@ -92,7 +92,7 @@ function boxText(node, at, { x, y, w, h }, look, live) {
   text += words(left, y + 18, kind, { size: 12.5, weight: 650, fill: look.text });
   if (pill) text += `<rect x="${n(left + used + 7)}" y="${n(y + 6)}" width="${n(pill - 8)}" height="16" rx="8" fill="${mixed(look.block, look.ground, 0.22)}"/>${words(left + used + 7 + (pill - 8) / 2, y + 18, `×${node.times}`, { size: 11.5, weight: 650, fill: look.text, anchor: "middle" })}`;
   const rest = room - used - pill - 7;
-  if (rest > 14 && node.role !== "input" && node.title !== node.kind) text += words(left + used + pill + 7, y + 18, clipped(node.title, rest, 11.5), { size: 11.5, fill: look.quiet });
+  if ((rest > 14 || widthOf(node.title, 11.5) <= rest) && node.role !== "input" && node.title !== node.kind) text += words(left + used + pill + 7, y + 18, clipped(node.title, rest, 11.5), { size: 11.5, fill: look.quiet });
   linesOf(node).forEach((line, place) => (text += words(left, y + 33.5 + LINE * place, clipped(line.text, w - 22, line.size), { size: line.size, weight: line.wrong ? 650 : 400, fill: line.wrong ? look.wrong : line.quiet ? look.quiet : look.text })));
   if (node.share >= 0.005) text += `<rect x="${n(x + 12)}" y="${n(y + h - 5)}" width="${n((w - 24) * node.share)}" height="2.6" rx="1.3" fill="${hue}"/>`;
   if (node.opens && live) text += toggleText(x + w - 15, y + 14, "+", look);
@@ -187,6 +187,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
       else {
         frame();
         fit();
+        showPlace(haltPlace());
       }
       if (!nodeAt(S.key)) S.key = (items().find(({ key }) => key !== "picture") ?? items()[0]).key;
       reach(S.key, focused);
@@ -293,16 +294,27 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     move({ k, x: x - ((x - S.view.x) * k) / S.view.k, y: y - ((y - S.view.y) * k) / S.view.k });
   }
 
-  // A node that is outside comes in.
+  // Where the net stops, if it does: of a long one that is what is looked for.
+  function haltPlace() {
+    if (S.drawing === "graph") return S.placed.boxes[data.graph.nodes.findIndex(({ stop }) => stop)];
+    const halt = S.found.stop;
+    return halt && { x: halt.x - halt.r, y: halt.y - halt.r, w: 2 * halt.r, h: 2 * halt.r };
+  }
+
   function show(key) {
-    const place = where(key), { k } = S.view;
+    showPlace(where(key), true);
+  }
+
+  // What is outside comes in.
+  function showPlace(place, gently = false) {
+    const { k } = S.view;
     if (!place) return;
     const inside = (start, length, room, shift) => {
       const [low, high] = [start * k + shift, (start + Math.min(length, 120)) * k + shift];
       return low < 16 ? 16 - low : high > room - 16 ? room - 16 - high : 0;
     };
     const dx = inside(place.x, place.w, canvas.clientWidth, S.view.x), dy = inside(place.y, place.h, canvas.clientHeight, S.view.y);
-    if (dx || dy) move({ ...S.view, x: S.view.x + dx, y: S.view.y + dy }, true);
+    if (dx || dy) move({ ...S.view, x: S.view.x + dx, y: S.view.y + dy }, gently);
   }
 
   canvas.onwheel = (event) => {

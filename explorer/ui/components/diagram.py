@@ -122,8 +122,7 @@ def stopped(drawn: net_graph.Graph, profile: NetworkProfile, stop: Failure) -> d
     node = None if row is None else drawn.holding(row)
     if node and not node.opened:
         at = places[node.key]
-        inside = node.row != row or node.role in ("block", "fold")
-        nodes[at] = nodes[at] | {"stop": _words(stop, inside)}
+        nodes[at] = nodes[at] | {"stop": _words(stop, node.role in ("block", "fold"))}
     else:
         at = len(nodes)
         nodes.append(

@@ -1,10 +1,12 @@
-// Pictures to click: a radio group (arrow keys move and choose), over a slider where order matters.
+// Pictures to click: a radio group (arrow keys move and choose), over a slider where order matters; or buttons, of which
+// none stays chosen.
 export default function ({ data, parentElement: root, setTriggerValue }) {
   const group = root.querySelector(".group");
   const slider = root.querySelector(".slider");
   const { tiles } = data;
   put(root.querySelector(".name"), data.title);
   group.setAttribute("aria-label", data.label);
+  group.setAttribute("role", data.buttons ? "group" : "radiogroup");
   group.style.setProperty("--size", `${data.size}px`);
   group.classList.toggle("row", data.slider);
   slider.hidden = !data.slider;
@@ -21,7 +23,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   function make(tile) {
     const button = document.createElement("button");
     button.type = "button";
-    button.setAttribute("role", "radio");
+    if (!data.buttons) button.setAttribute("role", "radio");
     button.dataset.key = tile.key;
     const image = document.createElement("img");
     image.alt = "";
@@ -44,7 +46,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
 
   function mark(chosen) {
     buttons.forEach((button, index) => {
-      button.setAttribute("aria-checked", index === chosen);
+      if (!data.buttons) button.setAttribute("aria-checked", index === chosen);
       button.tabIndex = index === Math.max(chosen, 0) ? 0 : -1;
     });
     slider.max = tiles.length - 1;
@@ -54,7 +56,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   }
 
   function pick(index) {
-    mark(index); // at once: the answer of the server follows
+    if (!data.buttons) mark(index); // at once: the answer of the server follows
     setTriggerValue("picked", tiles[index].key);
   }
 
@@ -66,7 +68,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
       event.preventDefault();
       const next = (index + step + tiles.length) % tiles.length;
       buttons[next].focus();
-      pick(next);
+      if (!data.buttons) pick(next);
     };
   });
   slider.oninput = () => pick(Number(slider.value));

@@ -33,8 +33,9 @@ def tiles(
     title: str = "",
     size: int = 72,
     slider: bool = False,
+    buttons: bool = False,
 ) -> None:
-    """A radio group of pictures.
+    """A radio group of pictures; or buttons, where to pick one is to do something with it.
 
     Args:
         name: key of the instance, one for the page.
@@ -45,6 +46,7 @@ def tiles(
         title: words above the group; "" for none.
         size: side of a picture in pixels.
         slider: lay the tiles in one row over a slider, for things that have an order.
+        buttons: none is the chosen one, and arrow keys only move from one to the next.
     """
 
     def picked() -> None:
@@ -60,6 +62,7 @@ def tiles(
             "selected": selected,
             "size": size,
             "slider": slider,
+            "buttons": buttons,
         },
         on_picked_change=picked,
     )

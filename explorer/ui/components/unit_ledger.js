@@ -17,7 +17,7 @@ const brief = (value) => (value === 0 ? "0" : Math.abs(value) < 0.005 || Math.ab
 
 class UnitLedger {
   constructor(root) {
-    Object.assign(this, { root, page: 0, chosen: null, tap: 0 });
+    Object.assign(this, { root, page: 0, chosen: null, picked: false, tap: 0 });
     this.find = (part) => root.querySelector(part);
     this.find(".before").onclick = () => this.turn(-1);
     this.find(".after").onclick = () => this.turn(1);
@@ -40,8 +40,8 @@ class UnitLedger {
       return sum;
     });
     this.most = Math.max(...data.order.slice(0, 1).map((channel) => Math.abs(this.sums[channel])), 0);
-    // another cell of the same map leaves the channel open that was
-    if (!same) Object.assign(this, { page: 0, chosen: data.order[0] });
+    // another cell of the same map leaves the channel open that the hand has opened
+    if (!same || !this.picked) Object.assign(this, { page: 0, chosen: data.order[0], picked: false });
     this.tap = between(this.tap, this.taps - 1);
     this.paintSum();
     this.paintCards();
@@ -167,7 +167,7 @@ class UnitLedger {
   }
 
   choose(channel) {
-    this.chosen = channel;
+    Object.assign(this, { chosen: channel, picked: true });
     this.paintCards();
     this.paintOpen();
   }

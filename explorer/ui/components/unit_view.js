@@ -71,7 +71,6 @@ class UnitView {
     }
     if (!this.at || (newMap && !this.pinned)) this.at = [...data.start];
     this.at = [within(this.at[0], data.rows - 1), within(this.at[1], data.columns - 1)];
-    this.load();
     this.dress();
     this.paint();
   }
@@ -188,20 +187,27 @@ class UnitView {
   dress() {
     const { title, rows, columns, height, width, gradient, choices } = this.data, { look } = this, slopes = look.veil === "gradient";
     put(this.find(".name"), title);
-    this.root.classList.toggle("single", rows * columns === 1);
+    this.root.classList.toggle("single", single);
     put(this.map.size, rows * columns > 1 ? `${rows} × ${columns}` : "one number");
     put(this.photo.size, `${height} × ${width} pixels`);
     put(this.find(".framed"), this.data.frame);
-    put(this.find(".low"), `−${exactly(Math.fround(this.peak))}`);
-    put(this.find(".high"), exactly(Math.fround(this.peak)));
+    const single = rows * columns === 1, end = single ? String(Number(this.peak.toPrecision(3))) : exactly(Math.fround(this.peak));
+    put(this.find(".low"), this.peak ? `−${end}` : "zero everywhere");
+    put(this.find(".high"), this.peak ? end : "");
     this.find(".scale").setAttribute("aria-label", "Blue is negative, white zero, red positive");
-    for (const group of this.root.querySelectorAll(".choice")) this.offer(group, choices[group.dataset.choice]);
+    for (const group of this.root.querySelectorAll(".choice")) this.offer(group, this.fitting(choices[group.dataset.choice]));
     this.find(".slopes").hidden = !slopes;
     this.find(".opacity").hidden = look.veil === "none";
     this.find(".opacity input").value = look.opacity;
     put(this.find(".note"), slopes ? (gradient?.note ?? "The gradient is on its way.") : "");
     for (const { name, stage } of [this.map, this.photo])
       stage.setAttribute("aria-label", `${name === "map" ? title : "The picture as it is fed"}: arrow keys move from cell to cell, with Shift by ten; Enter pins the cell, Escape lets it go`);
+  }
+
+  // One number has no place over the picture.
+  fitting(choices) {
+    const single = this.data.rows * this.data.columns === 1;
+    return single ? Object.fromEntries(Object.entries(choices).filter(([key]) => key !== "map")) : choices;
   }
 
   offer(group, choices) {
@@ -213,7 +219,7 @@ class UnitView {
     }
     [...group.children].slice(1).forEach((button, index) => {
       const key = options[index][0], idle = key === "cell" && !this.pinned;
-      button.setAttribute("aria-pressed", key === (name === "source" && !this.pinned ? "mean" : this.look[name]));
+      button.setAttribute("aria-pressed", key === (name === "veil" && !(this.look.veil in choices) ? "none" : name === "source" && !this.pinned ? "mean" : this.look[name]));
       button.disabled = idle;
       button.title = idle ? "Pin a cell first" : "";
     });
@@ -283,7 +289,5 @@ export default function ({ data, parentElement: root, setStateValue }) {
   const bench = root.querySelector(".unit");
   const view = (bench._view ??= new UnitView(bench));
   view.receive(data, setStateValue);
-  const arrived = (event) => event.detail === data.photoId && view.load();
-  window.addEventListener("cnn-explorer-photo", arrived);
-  return () => window.removeEventListener("cnn-explorer-photo", arrived);
+  return awaitPhoto(bench, data.photoId, () => view.load());
 }

@@ -40,7 +40,8 @@ def filters(subject: Subject) -> None:
     layer = subject.layer
     if layer.layout == "heads":
         raise LayerError(
-            f"{layer.key} shows where attention looks: it is worked out anew for each picture, by no filter."
+            f"The heads of {layer.name} show where attention looks: that is worked out anew for each picture, by no "
+            "filter."
         )
     behind = cache.behind(subject.fed.card.key, layer.key)
     shown = _settings(subject, behind, _origin(subject, behind))

@@ -86,7 +86,7 @@ def _totals(titles: Sequence[str], tables: Sequence[NetworkProfile]) -> str:
             [str(sum(row.macs > 0 and row.parameters > 0 for row in table.leaves)) for table in tables],
         )
     )
-    return _table(["", *titles], rows)
+    return _table("Totals", ["", *titles], rows)
 
 
 def _amount(number: int, first: int) -> str:
@@ -95,7 +95,6 @@ def _amount(number: int, first: int) -> str:
 
 
 def _sizes(titles: Sequence[str], tables: Sequence[NetworkProfile]) -> str:
-    head = ["rows × columns", *(f"{title}: {what}" for title in titles for what in ("parameters", "MACs"))]
     rows = []
     for size, shares in aligned(tables):
         cells = []
@@ -108,14 +107,25 @@ def _sizes(titles: Sequence[str], tables: Sequence[NetworkProfile]) -> str:
                     for number in (share.parameters, share.macs)
                 ]
         rows.append((size, cells))
-    return _table(head, rows)
+    return _table("By the size of the maps", ["rows × columns", *titles], rows, ("parameters", "MACs"))
 
 
-def _table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    top = "".join(f'<th scope="col">{escape(words)}</th>' for words in head)
+def _table(
+    label: str, head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], below: Sequence[str] = ()
+) -> str:
+    """A table with a name; with words `below` the heads but the first, each of those stands over so many columns."""
+    first, *others = (escape(words) for words in head)
+    if below:
+        over = "".join(f'<th scope="colgroup" colspan="{len(below)}">{words}</th>' for words in others)
+        under = "".join(f'<th scope="col">{escape(words)}</th>' for words in below) * len(others)
+        top = f'<tr><th scope="col" rowspan="2">{first}</th>{over}</tr><tr>{under}</tr>'
+        groups = "<col>" + f'<colgroup span="{len(below)}"></colgroup>' * len(others)
+    else:
+        cells = "".join(f'<th scope="col">{words}</th>' for words in (first, *others))
+        top, groups = f"<tr>{cells}</tr>", ""
     body = "".join(
         f'<tr><th scope="row">{escape(words)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
         for words, cells in rows
     )
-    table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="plain-table" tabindex="0">{table}</div>'
+    table = f"<table>{groups}<thead>{top}</thead><tbody>{body}</tbody></table>"
+    return f'<div class="plain-table" tabindex="0" role="region" aria-label="{label}">{table}</div>'

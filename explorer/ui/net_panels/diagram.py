@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.networks.source import Network
 from explorer.profiling import NetworkProfile
-from explorer.ui import link
+from explorer.ui import link, net_controls
 from explorer.ui.components.diagram import diagram as drawing
 from explorer.ui.components.layer_table import Place
 
@@ -17,7 +17,7 @@ def diagram(network: Network, found: NetworkProfile) -> None:
     """The diagram; a box that is clicked is chosen in the table too."""
     path, _, call = link.read("row").rpartition("~")
     chosen = (path, int(call)) if call.isdecimal() else None
-    drawing("net diagram", found, _choose, chosen)
+    drawing("net diagram", found, _choose, chosen, stop=net_controls.stop(network, found))
     if st.session_state.pop(_CHOSEN, False):
         st.rerun()  # the table above stands outside of this part
 
