@@ -33,10 +33,14 @@ SLICE: Final = 0.2
 """Seconds after which a step ends: others wait for it."""
 
 CHUNK: Final = 8
-"""Iterations of one layer before another gets its turn: all are at about the same one."""
+"""Iterations of one layer, after which its picture is looked at, and another gets its turn."""
 
 LIMIT: Final = 180.0
 """Seconds of computing after which a search ends, wherever it is."""
+
+LOOK: Final = 2.0
+"""Seconds of computing after which a layer's picture is looked at before its turn is over: a look takes a third of an
+iteration's time."""
 
 MOST_LAYERS: Final = 12
 MOST_ITERATIONS: Final = 2000
@@ -159,17 +163,21 @@ def invert(
     parts = [search.found(original) for search in searches]
     seconds = clock() - start
     yield Inversion(original, tuple(parts), settings, seconds)
+    unseen = [0.0] * len(searches)  # seconds of computing since the last look
     while seconds < LIMIT and any(search.done < settings.iterations for search in searches):
         start = clock()
         place = min(range(len(searches)), key=lambda number: searches[number].done)
         search = searches[place]
-        for _ in range(min(CHUNK, settings.iterations - search.done)):
-            search.advance()
-            if clock() - start >= SLICE:
-                break
-        parts[place] = search.found(original)
+        whole = search.turn(clock)
+        unseen[place] += clock() - start
+        if whole or unseen[place] >= LOOK:
+            parts[place], unseen[place] = search.found(original), 0.0
         seconds += clock() - start
         yield Inversion(original, tuple(parts), settings, seconds)
+    parts = [
+        part if part.done == search.done else search.found(original)
+        for part, search in zip(parts, searches, strict=True)
+    ]
     complete = all(search.done == settings.iterations for search in searches)
     yield Inversion(original, tuple(parts), settings, seconds, "done" if complete else "time")
 
@@ -235,6 +243,16 @@ class _Search:
         self.optimiser = torch.optim.Adam([self.canvas.numbers], lr=self.rate)
         self.random = torch.Generator().manual_seed(settings.seed)
 
+    def turn(self, clock: Callable[[], float]) -> bool:
+        """Iterations up to the end of a chunk, or for 0.2 seconds; whether the chunk is at its end."""
+        start = clock()
+        while True:
+            self.advance()
+            if self.done % CHUNK == 0 or self.done == self.settings.iterations:
+                return True
+            if clock() - start >= SLICE:
+                return False
+
     def advance(self) -> None:
         """One iteration."""
         share = self.done / self.settings.iterations
@@ -245,7 +263,7 @@ class _Search:
             self.optimiser.zero_grad()
             with torch.enable_grad():
                 picture = self.canvas.picture()
-                loss = self._unlike(picture.roll((down, right), (2, 3)), share)
+                loss = self._unlike(picture.roll((down, right), (2, 3)) if self.jitter else picture, share)
                 loss = loss + self.weight * (roughness(picture) + (picture - 0.5).square().mean())
                 loss.backward()  # type: ignore[no-untyped-call]
             return float(loss.detach())

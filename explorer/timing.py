@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,10 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from explorer.desk import desk
 from explorer.devices import device_name
 from explorer.dry_run import tensors
-from explorer.errors import Cancelled, ExplorerError, ModelError
+from explorer.errors import ModelError
 from explorer.networks.reading import budget
 from explorer.profiling import NetworkProfile, profile
 from explorer.quantities import si
@@ -257,13 +255,13 @@ def _own(part: nn.Module) -> list[Tensor]:
 def with_weights(module: nn.Module, device: torch.device) -> nn.Module:
     """A copy with random weights on a device; the module may be on the meta device.
 
-    Weights are drawn so that activations keep their size (He et al. 2015); vectors and counters start as layers
-    have them, at one, zero, or whatever their `reset_parameters` says.
+    Weights are drawn so that activations keep their size (He et al. 2015), and tables that are never learned like
+    them; vectors and counters start as layers have them, at one, zero, or whatever their `reset_parameters` says.
     """
     twins: dict[int, Any] = {}
     for part in module.modules():
         for tensor in tensors([*part._buffers.values(), *_own(part)]):
-            twins.setdefault(id(tensor), torch.zeros(tensor.shape, dtype=tensor.dtype, device=device))
+            twins.setdefault(id(tensor), _drawn(tensor, device))
         for parameter in part._parameters.values():
             if parameter is not None:
                 drawn = _drawn(parameter, device)
@@ -278,10 +276,11 @@ def with_weights(module: nn.Module, device: torch.device) -> nn.Module:
     return network
 
 
-def _drawn(parameter: Tensor, device: torch.device) -> Tensor:
-    made = torch.zeros(parameter.shape, dtype=parameter.dtype, device=device)
-    inputs = math.prod(parameter.shape[1:])
-    return made.normal_(std=math.sqrt(2 / max(inputs, 1))) if parameter.dim() > 1 else made
+def _drawn(like: Tensor, device: torch.device) -> Tensor:
+    made = torch.zeros(like.shape, dtype=like.dtype, device=device)
+    inputs = math.prod(like.shape[1:])
+    drawn = like.dim() > 1 and (like.is_floating_point() or like.is_complex())
+    return made.normal_(std=math.sqrt(2 / max(inputs, 1))) if drawn else made
 
 
 class Here(TorchFunctionMode):
@@ -347,54 +346,6 @@ def _finish(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
-
-
-class Measurement:
-    """A measurement that goes on at the desk while others do something else; asked for how far it is.
-
-    Attributes:
-        progress: how far it is.
-        found: what it found; None until it has.
-        error: why it ended without; None where it did not.
-    """
-
-    def __init__(self, job: Iterator[Progress | Timing], owner: str) -> None:
-        self.progress = Progress(0, 1, "waiting for its turn")
-        self.found: Timing | None = None
-        self.error: ExplorerError | None = None
-        self._left = False
-        self._job, self._owner = job, owner
-        self._thread = threading.Thread(target=self._run, name="timing", daemon=True)
-        self._thread.start()
-
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
-
-    def cancel(self) -> None:
-        """No further forward is begun."""
-        self._left = True
-
-    def wait(self, seconds: float) -> None:
-        """Until it has ended, or for so long."""
-        self._thread.join(seconds)
-
-    def _run(self) -> None:
-        steps: Any = desk().stream(self._job, owner=self._owner)
-        try:
-            for step in steps:
-                if self._left:
-                    raise Cancelled("The measurement was cancelled.")
-                if isinstance(step, Timing):
-                    self.found = step
-                else:
-                    self.progress = step
-        except ExplorerError as error:
-            self.error = error
-        except Exception as error:  # whatever else fails in a kernel, the visitor is told
-            self.error = ModelError(f"The measurement failed: {_first_line(error)}")
-        finally:
-            steps.close()
 
 
 class _Watch:

@@ -34,6 +34,11 @@ from explorer.preprocessing import Preprocessing
 SLICE: Final = 0.2
 """Seconds after which a step ends: others wait for it."""
 
+CHUNK: Final = 8
+LOOK: Final = 2.0
+"""Iterations or seconds of computing after which the picture is looked at again: a look takes a third of an iteration's
+time."""
+
 LIMIT: Final = 180.0
 """Seconds of computing after which a run ends, wherever it is."""
 
@@ -198,14 +203,17 @@ class Visualisation:
         before = self._seconds
         if self._start is None:
             self._start = self._value(probe)
-        yield self._found(probe, of)
+        found, unseen = self._found(probe, of), 0.0
+        yield found
         while self.done < of and self._seconds - before < LIMIT and self._flat < FLAT:
             start = clock()
             while self.done < of and self._flat < FLAT:
                 self.advance(probe)
                 if clock() - start >= SLICE:
                     break
-            found = self._found(probe, of)
+            unseen += clock() - start
+            if self.done - found.done >= CHUNK or unseen >= LOOK:
+                found, unseen = self._found(probe, of), 0.0
             self._seconds += clock() - start
             yield found
         yield self._found(probe, of, "done" if self.done == of else "flat" if self._flat >= FLAT else "time")

@@ -59,6 +59,8 @@ def test_inversion_shows_the_pictures_their_likeness_and_keeps_them() -> None:
     assert likeness > 15
     grey = peak_signal_noise_ratio(original, np.full_like(original, 128), data_range=255)
     assert f"plain grey has {grey:.1f} dB here" in told(at)
+    # the cat is a picture of scikit-image's: the code needs no file of the visitor's
+    assert [each.proto.label for each in at.get("download_button")][-2:] == ["Pictures as PNG", "Code as .py"]
     # other settings have other pictures; going back brings these
     at.segmented_control(key="invert control").select("three").run()
     assert not [each for each in at.get("html") if 'class="found"' in each.proto.body]

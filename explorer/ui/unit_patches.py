@@ -16,7 +16,7 @@ from explorer.images import MAX_BYTES, SAMPLES, Photo, decode_photo, plain, samp
 from explorer.models import NetworkInput
 from explorer.receptive_field import Box
 from explorer.tray import MOST, SHORT_SIDE, Spot, for_tray, search, strongest
-from explorer.ui import cache, controls, link, unit_controls
+from explorer.ui import cache, controls, link, under_way, unit_controls
 from explorer.ui.components.tiles import Tile, tiles
 from explorer.ui.components.unit_view import Framed
 from explorer.ui.feature_controls import Subject
@@ -139,7 +139,7 @@ def _search(
         tray.job_of = key, missing
         tray.job.wait(0.3)  # a small net is through with the samples at once
     if tray.job.running:
-        _progress(tray)
+        _progress(tray, tray.job)
     else:
         _take(tray, known)
 
@@ -167,17 +167,14 @@ def _stop(tray: _Tray) -> None:
         job.cancel()
 
 
-@st.fragment(run_every=0.4)
-def _progress(tray: _Tray) -> None:
-    job, of = tray.job, len(tray.job_of[1])
-    if job is None or not job.running:
-        st.rerun(scope="app")
-        return
-    st.progress(job.steps / of, text=f"Looking through the tray: {job.steps} of {of} pictures")
-    if st.button("Cancel", icon=":material/close:", key="cancel tray"):
-        job.cancel()
-        job.wait(5)
-        st.rerun(scope="app")
+def _progress(tray: _Tray, job: Background[Mapping[str, Peaks]]) -> None:
+    of = len(tray.job_of[1])
+
+    def words(_: Mapping[str, Peaks]) -> tuple[float, str]:
+        return job.steps / of, f"Looking through the tray: {job.steps} of {of} pictures"
+
+    # what was found is taken by `_search`, when the page runs again
+    under_way.watch(job, "cancel tray", lambda: tray.job is job, words, lambda *_: None)
 
 
 # ------------------------------------------------------------------------------------------- what is shown

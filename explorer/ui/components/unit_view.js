@@ -186,12 +186,12 @@ class UnitView {
 
   dress() {
     const { title, rows, columns, height, width, gradient, choices } = this.data, { look } = this, slopes = look.veil === "gradient";
+    const single = rows * columns === 1, end = single ? String(Number(this.peak.toPrecision(3))) : exactly(Math.fround(this.peak));
     put(this.find(".name"), title);
     this.root.classList.toggle("single", single);
     put(this.map.size, rows * columns > 1 ? `${rows} × ${columns}` : "one number");
     put(this.photo.size, `${height} × ${width} pixels`);
     put(this.find(".framed"), this.data.frame);
-    const single = rows * columns === 1, end = single ? String(Number(this.peak.toPrecision(3))) : exactly(Math.fround(this.peak));
     put(this.find(".low"), this.peak ? `−${end}` : "zero everywhere");
     put(this.find(".high"), this.peak ? end : "");
     this.find(".scale").setAttribute("aria-label", "Blue is negative, white zero, red positive");

@@ -14,10 +14,13 @@ import streamlit as st
 
 from explorer.errors import Cancelled, ExplorerError
 from explorer.figures.annotated import annotated_png
+from explorer.figures.pictures import png
 from explorer.images import plain
 from explorer.inversion import LIMIT, Inversion, Reconstruction, Settings, invert, psnr
+from explorer.inversion_code import inversion_code
 from explorer.references import PAPERS
-from explorer.ui import cache, controls, link
+from explorer.take_home import PICTURE, needs_picture
+from explorer.ui import cache, controls, link, under_way
 from explorer.ui.feature_controls import Subject
 from explorer.ui.feature_panels import searching
 from explorer.ui.feature_panels.searching import Tile
@@ -52,7 +55,7 @@ def inversion(subject: Subject) -> None:
         with st.popover("More", icon=":material/tune:"):
             settings = _settings(subject)
         what: _What = (subject.fed.identity, tuple(layers), settings)
-        search = searching.under_way("inversion", what)
+        search = searching.going("inversion", what)
         kept: dict[_What, tuple[Inversion | None, ExplorerError | None]] = st.session_state.get(_KEPT, {})
         st.button(
             "Search again" if what in kept else "Search",
@@ -64,8 +67,12 @@ def inversion(subject: Subject) -> None:
             args=(subject, layers, settings, what),
         )
     if search is not None:
-        searching.watch(
-            search, partial(_words, since=search.since), partial(_pictures, lively=True), partial(_keep, what)
+        under_way.show(
+            search,
+            "cancel inversion",
+            partial(_words, since=search.since),
+            partial(_keep, what),
+            partial(_pictures, lively=True),
         )
     elif what in kept:
         found, error = kept[what]
@@ -135,7 +142,7 @@ def _keep(what: _What, found: Inversion | None, error: ExplorerError | None) -> 
 
 def _words(found: Inversion, since: float) -> tuple[float, str]:
     least = min(part.done for part in found.parts)
-    left = searching.time_left(found.fraction, since)
+    left = under_way.time_left(found.fraction, since)
     waited = time.monotonic() - since
     return (
         found.fraction,
@@ -203,12 +210,29 @@ def _home(subject: Subject, found: Inversion) -> None:
         "Software": "CNN Explorer",
     }
     sheet = np.concatenate([found.original, *(part.pixels for part in found.parts)], axis=1)
-    download(
-        "Pictures as PNG",
-        lambda: annotated_png(sheet, notes),
-        f"{file_stem(subject.fed.card.name, photo.sample or photo.name, 'inverted')}.png",
-        "Side by side; seed, layers and figures are written inside as text.",
-    )
+    stem = file_stem(subject.fed.card.name, photo.sample or photo.name, "inverted")
+    with st.container(horizontal=True, gap="small"):
+        download(
+            "Pictures as PNG",
+            lambda: annotated_png(sheet, notes),
+            f"{stem}.png",
+            "Side by side; seed, layers and figures are written inside as text.",
+        )
+        if needs_picture(photo):
+            download(
+                "Your picture as PNG",
+                lambda: png(photo.pixels),
+                PICTURE,
+                "The code reads it under this name.",
+            )
+        code = inversion_code(subject.fed, found)
+        download(
+            "Code as .py",
+            code,
+            f"{stem}.py",
+            "Finds them again with public packages alone. Deep layers leave much open: another machine, which rounds "
+            "otherwise, finds others that are as close.",
+        )
 
 
 def _explain(subject: Subject) -> None:

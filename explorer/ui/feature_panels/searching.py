@@ -1,120 +1,50 @@
-"""Searches for pictures as panels show them: one at a time for each session, its progress, what it found."""
+"""Searches for pictures as panels show them: one at a time for each session, and what it found."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from explorer.background import Background
 from explorer.errors import Cancelled, ExplorerError
 from explorer.figures.pictures import data_uri, jpeg, png
 from explorer.images import plain
-from explorer.ui import cache
+from explorer.ui import under_way
+from explorer.ui.under_way import UnderWay
 
-Found = TypeVar("Found")
-
-_UNDER_WAY: Final = "search under way"
-"""Session key of the one search of a session: a second would only make both slower."""
-
-EVERY: Final = 0.5
-"""Seconds between two looks at a search."""
+_SEARCH: Final = "search under way"
+"""Session key of the one search of a session, whichever panel began it."""
 
 
-@dataclass(frozen=True, eq=False)
-class Search(Generic[Found]):
-    """A search under way: of which panel, for what, since when."""
-
-    panel: str
-    what: Any
-    job: Background[Found]
-    since: float
+def begin(panel: str, what: Any, steps: Iterator[Any]) -> None:
+    """Start a panel's search; another one of this session stops."""
+    under_way.begin(_SEARCH, (panel, what), steps, "search")
 
 
-def begin(panel: str, what: Any, steps: Iterator[Found]) -> None:
-    """Start a search; another one of this session stops."""
-    stop()
-    job = Background(steps, cache.seat().owner, "search")
-    job.wait(0.3)  # a refusal is there at once
-    st.session_state[_UNDER_WAY] = Search(panel, what, job, time.monotonic())
-
-
-def stop() -> None:
-    """No further step of this session's search is begun."""
-    search: Search[Any] | None = st.session_state.pop(_UNDER_WAY, None)
-    if search is not None:
-        search.job.cancel()
-
-
-def under_way(panel: str, what: Any) -> Search[Any] | None:
+def going(panel: str, what: Any) -> UnderWay[Any] | None:
     """This panel's search for what is asked now; one for something else is stopped, and a sentence says so."""
-    search: Search[Any] | None = st.session_state.get(_UNDER_WAY)
+    search = under_way.at(_SEARCH)
     if search is None:
         return None
-    if search.panel != panel:
+    if search.what[0] != panel:
         if search.job.running:
             st.info(
                 "A search of another panel is under way; starting one here stops it.", icon=":material/info:"
             )
         return None
-    if search.what != what:
-        stop()
+    if search.what != (panel, what):
+        under_way.stop(_SEARCH)
         if search.job.running:
             st.info(
                 "The search was stopped: it was for something else than is asked now.", icon=":material/info:"
             )
         return None
     return search
-
-
-@st.fragment(run_every=EVERY)
-def watch(
-    search: Search[Found],
-    words: Callable[[Found], tuple[float, str]],
-    draw: Callable[[Found], None],
-    keep: Callable[[Found | None, ExplorerError | None], None],
-) -> None:
-    """Progress, Cancel and the pictures so far; at the end what was found is kept and the page runs again.
-
-    Args:
-        search: that is under way.
-        words: the share that is done, and what is being done.
-        draw: shows what has been found so far.
-        keep: takes what was found last, and why it ended before its end.
-    """
-    if st.session_state.get(_UNDER_WAY) is not search:
-        st.rerun()
-    job = search.job
-    if not job.running:
-        del st.session_state[_UNDER_WAY]
-        keep(job.latest, job.error)
-        st.rerun()
-    share, doing = words(job.latest) if job.latest is not None else (0.0, "Waiting for its turn")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.progress(share, text=doing)
-        cancelled = st.button("Cancel", icon=":material/close:", key=f"cancel {search.panel}")
-    if cancelled:
-        job.cancel()
-        job.wait(5)  # the step that has begun
-        del st.session_state[_UNDER_WAY]
-        keep(job.latest, Cancelled("Cancelled"))
-        st.rerun()
-    if job.latest is not None:
-        draw(job.latest)
-
-
-def time_left(share: float, since: float) -> str:
-    """How long it will go on, by how long it took so far; "" while nobody knows."""
-    if share < 0.02:
-        return ""
-    seconds = (time.monotonic() - since) * (1 - share) / share
-    return f", about {max(1, round(seconds)):,} s left"
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from explorer.figures.annotated import annotated_png
 from explorer.images import plain
 from explorer.models import NetworkInput
 from explorer.references import PAPERS
-from explorer.ui import cache, controls, link
+from explorer.ui import cache, controls, link, under_way
 from explorer.ui.feature_controls import Subject
 from explorer.ui.feature_panels import searching
 from explorer.ui.feature_panels.inversion import seed
@@ -92,11 +92,15 @@ def visualise(subject: Subject) -> None:
         with st.popover("More", icon=":material/tune:"):
             settings, iterations = _settings(subject, sign)
         sought = _Sought(subject.fed.card.key, target, settings, title, here)
-        search = searching.under_way("visualise", sought)
+        search = searching.going("visualise", sought)
         _buttons(subject, sought, iterations, search is not None)
     if search is not None:
-        searching.watch(
-            search, partial(_words, since=search.since), partial(_live, sought), partial(_keep, sought)
+        under_way.show(
+            search,
+            "cancel visualise",
+            partial(_words, since=search.since),
+            partial(_keep, sought),
+            partial(_live, sought),
         )
     _gallery(subject, hide=search is not None)
     paper = PAPERS["olah2017"]
@@ -231,7 +235,7 @@ def _keep(sought: _Sought, vision: Vision | None, error: ExplorerError | None) -
 
 def _words(vision: Vision, since: float) -> tuple[float, str]:
     share = vision.done / vision.of
-    return share, f"Iteration {vision.done:,} of {vision.of:,}{searching.time_left(share, since)}"
+    return share, f"Iteration {vision.done:,} of {vision.of:,}{under_way.time_left(share, since)}"
 
 
 def _live(sought: _Sought, vision: Vision) -> None:
@@ -309,29 +313,26 @@ def _about(one: _Kept) -> None:
             f"Ended after {vision.done:,} iterations: nothing that could be changed moves it any more. A ReLU that is "
             "silent everywhere gives 0 and has no slope; look at the layer before it."
         )
-    st.caption(
-        f"{vision.seconds:,.0f} s of computing at {one.sought.settings.side} × {one.sought.settings.side} pixels."
-    )
+    took = f"{vision.seconds:,.0f} s" if vision.seconds >= 1 else "Less than 1 s"
+    st.caption(f"{took} of computing at {one.sought.settings.side} × {one.sought.settings.side} pixels.")
 
 
 def _home(subject: Subject, one: _Kept) -> None:
     """The picture with its seed inside, and code that finds it again."""
     stem = file_stem(one.sought.title, f"seed {one.sought.settings.seed}")
-    download(
-        "Picture as PNG",
-        lambda: annotated_png(one.vision.pixels, _notes(one)),
-        f"{stem}.png",
-        "Seed and settings are written inside as text.",
-    )
-    card = subject.fed.card
-    if card.key != one.sought.network:
-        return
-    target = one.sought.target
-    layer = None if isinstance(target, Class) else subject.probe.layer(target.layer)
-    if layer is not None and layer.layout == "heads":
-        return
-    code = visualisation_code(subject.fed, layer, target, one.sought.settings, one.vision.done)
-    download("Code as .py", code, f"{stem}.py", "Finds it again with public packages alone.")
+    with st.container(horizontal=True, gap="small"):
+        download(
+            "Picture as PNG",
+            lambda: annotated_png(one.vision.pixels, _notes(one)),
+            f"{stem}.png",
+            "Seed and settings are written inside as text.",
+        )
+        if subject.fed.card.key != one.sought.network:
+            return
+        target = one.sought.target
+        layer = None if isinstance(target, Class) else subject.probe.layer(target.layer)
+        code = visualisation_code(subject.fed, layer, target, one.sought.settings, one.vision.done)
+        download("Code as .py", code, f"{stem}.py", "Finds it again with public packages alone.")
 
 
 def _notes(one: _Kept) -> dict[str, str]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 from typing import Final
 
 import streamlit as st
 import torch
 
-from explorer.errors import Cancelled
+from explorer.errors import Cancelled, ExplorerError
 from explorer.figures.memory_charts import time_chart
 from explorer.images import plain
 from explorer.networks.source import Network
 from explorer.profiling import NetworkProfile
-from explorer.timing import Measurement, Speed, Timing, measure
-from explorer.ui import cache
+from explorer.timing import Progress, Speed, Timing, measure
+from explorer.ui import cache, under_way
 
 MOST_LAYERS: Final = 12
-_RUNNING, _KEPT = "timing under way", "timing of a network"
+_TIMING, _KEPT = "timing under way", "timing of a network"
 """Session keys: the measurement that is being made, and the last one that was; each with its network."""
 
 
@@ -29,11 +30,12 @@ def timing(network: Network, found: NetworkProfile) -> None:
     device, name = cache.device()
     what = network.source, network.input_shape
     st.markdown(f"Real forwards with random weights, on **this machine: {plain(name)}**.")
-    for_whom, under_way = st.session_state.get(_RUNNING, (None, None))
-    if under_way is not None and for_whom != what:
-        _stop()
-    elif under_way is not None:
-        _progress(under_way)
+    going = under_way.at(_TIMING)
+    if going is not None and going.what != what:
+        under_way.stop(_TIMING)
+    elif going is not None:
+        # nothing is kept of a measurement that is cancelled: nobody waits for the forward that has begun
+        under_way.show(going, "cancel timing", _words, partial(_keep, what), patience=0)
         return
     before, known = st.session_state.get(_KEPT, (None, None))
     st.button(
@@ -48,40 +50,25 @@ def timing(network: Network, found: NetworkProfile) -> None:
         return
     if isinstance(known, Timing):
         _show(known)
-    elif not isinstance(known, Cancelled):
+    else:
         st.warning(plain(str(known)), icon=":material/info:")
 
 
 def _start(network: Network, device: torch.device) -> None:
-    _stop()
-    job = measure(network.module, network.input_shape, device=device)
-    under_way = Measurement(job, cache.seat().owner)
-    under_way.wait(0.2)  # a refusal or a small network is there at once
-    st.session_state[_RUNNING] = (network.source, network.input_shape), under_way
+    steps = measure(network.module, network.input_shape, device=device)
+    under_way.begin(_TIMING, (network.source, network.input_shape), steps, "measurement")
 
 
-def _stop() -> None:
-    _, under_way = st.session_state.pop(_RUNNING, (None, None))
-    if under_way is not None:
-        under_way.cancel()
+def _words(step: Progress | Timing) -> tuple[float, str]:
+    if isinstance(step, Timing):
+        return 1.0, "Ready"
+    return step.done / step.of, f"{step.doing[0].upper()}{step.doing[1:]}: {step.done} of {step.of}"
 
 
-@st.fragment(run_every=0.5)
-def _progress(under_way: Measurement) -> None:
-    # one that was cancelled meanwhile has nothing to show any more
-    what, current = st.session_state.get(_RUNNING, (None, None))
-    if current is not under_way:
-        st.rerun()
-    if not under_way.running:
-        st.session_state[_KEPT] = what, under_way.found or under_way.error
-        del st.session_state[_RUNNING]
-        st.rerun()
-    step = under_way.progress
-    text = f"{step.doing[0].upper()}{step.doing[1:]}: {step.done} of {step.of}"
-    st.progress(step.done / step.of, text=text)
-    if st.button("Cancel", icon=":material/close:", key="cancel timing"):
-        _stop()
-        st.rerun()
+def _keep(what: object, latest: Progress | Timing | None, error: ExplorerError | None) -> None:
+    """What was found, or why nothing was; what was known before stays if the visitor cancelled."""
+    if not isinstance(error, Cancelled):
+        st.session_state[_KEPT] = what, error or latest
 
 
 def _show(known: Timing) -> None:
