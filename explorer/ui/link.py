@@ -17,6 +17,7 @@ _CHOSEN = "choices since the last run"
 _SENT = "address that the browser was sent last"
 _SPOKE = "the address speaks in this run"
 _WHOLE = "the whole page runs"
+_NOTES = "where sentences about the link stand"
 
 
 def begin(page: str) -> None:
@@ -37,6 +38,7 @@ def begin(page: str) -> None:
             st.session_state[_PREFIX + name] = now.get(name, "")
     st.session_state[_WRITTEN] = page, now
     st.session_state[_RUN], st.session_state[_WHOLE] = {}, True
+    st.session_state[_NOTES] = st.container()
 
 
 def spoke() -> bool:
@@ -99,7 +101,8 @@ def read_number(name: str, default: int, lowest: int, highest: int) -> int:
 def _complain(sentence: str) -> None:
     from explorer.images import plain  # brings numpy and Pillow: not before the server is up
 
-    st.warning(plain(sentence), icon=":material/link_off:")
+    # at the top of the page: the control that reads the choice may stand in something closed
+    st.session_state[_NOTES].warning(plain(sentence), icon=":material/link_off:")
 
 
 def write() -> None:

@@ -125,7 +125,7 @@ def _facts(subject: Subject) -> None:
         for name, shown, exact in _rows(facts)
     )
     st.html(f'<div class="figures small">{figures}</div>')
-    if values.size > 1:
+    if values.size > 1 and values.any():
         dark = st.context.theme.type == "dark"
         st.plotly_chart(
             map_histogram(values, float(abs(values).max()), dark),

@@ -58,7 +58,7 @@ def inversion(subject: Subject) -> None:
         search = searching.going("inversion", what)
         kept: dict[_What, tuple[Inversion | None, ExplorerError | None]] = st.session_state.get(_KEPT, {})
         st.button(
-            "Search again" if what in kept else "Search",
+            "Reconstruct again" if what in kept else "Reconstruct",
             icon=":material/image_search:",
             type="primary",
             key="start inversion",

@@ -313,6 +313,11 @@ def _about(one: _Kept) -> None:
             f"Ended after {vision.done:,} iterations: nothing that could be changed moves it any more. A ReLU that is "
             "silent everywhere gives 0 and has no slope; look at the layer before it."
         )
+    elif vision.value == vision.start == 0:
+        st.caption(
+            "No picture on the way moved it from 0: its filter is dead, or a ReLU behind it stays shut whatever is "
+            "seen."
+        )
     took = f"{vision.seconds:,.0f} s" if vision.seconds >= 1 else "Less than 1 s"
     st.caption(f"{took} of computing at {one.sought.settings.side} × {one.sought.settings.side} pixels.")
 
