@@ -60,6 +60,7 @@ class Stencil {
     const newPicture = changed("photoId"), newSetting = changed("setting");
     this.dress();
     if (newPicture && this.stream) this.stopCamera(); // another picture is wanted
+    else if (newPicture) this.load();
     if (newSetting || newKernel) this.prepare(); // of the old picture, until the new one is there
     else if (newView && this.result) this.paintOutput();
   }
