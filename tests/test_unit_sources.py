@@ -400,7 +400,7 @@ def test_a_dense_layer_behind_maps_reads_windows_of_them():
     [
         ("resnet18", "maxpool", "the largest value of a window of relu", "relu"),
         ("resnet18", "avgpool", "the mean over a whole map of layer4.1.relu~2", "layer4.1.relu~2"),
-        ("vit_b_32", "encoder.layers.encoder_layer_0.self_attention", "mixed by attention", ""),
+        ("vit_b_32", "encoder.layers.encoder_layer_0.self_attention", "in one step by attention", ""),
     ],
 )
 def test_what_no_filter_makes_is_said_in_a_sentence(name: str, layer: str, words: str, below: str):

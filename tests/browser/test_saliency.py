@@ -425,9 +425,11 @@ def test_a_drawing_becomes_the_picture(page: Page, address: str):
 def test_the_picker_says_what_each_network_takes(page: Page, address: str):
     open_page(page, address)
     page.locator(".picker .open").click()
-    expect(page.locator(".option")).to_have_count(117)  # 116 trained, and the usual one before it was
+    expect(page.locator(".option")).to_have_count(116 + 81)  # trained; and each architecture before it was
     expect(page.locator(".option").first).to_contain_text("embedded")
-    expect(page.locator(".option", has_text="SqueezeNet 1.1")).to_contain_text("on this machine")
+    squeezenet = page.locator(".option", has_text="SqueezeNet 1.1")
+    expect(squeezenet.first).to_contain_text("on this machine")
+    expect(squeezenet.last).to_contain_text("random")
     for part in (".panel input", ".list"):  # whole on the screen, wherever the button is
         area = page.locator(part).bounding_box()
         assert area
