@@ -354,9 +354,9 @@ def test_the_input_is_painted_as_it_is_convolved(page: Page, address: str):
 def hover(page: Page, board: str, row: float, column: float, shape: tuple[int, int]) -> None:
     """Point at the middle of a pixel of the input or the output."""
     stage = page.locator(f".{board} .stage")
+    stage.hover(trial=True)  # waits until nothing moves any more: only then its size is that of the page at rest
     area = stage.bounding_box()
     assert area
-    # the locator waits until nothing moves any more
     x, y = (
         (at + 0.5) / count * area[side]
         for at, count, side in ((column, shape[1], "width"), (row, shape[0], "height"))
