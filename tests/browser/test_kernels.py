@@ -354,7 +354,7 @@ def test_the_input_is_painted_as_it_is_convolved(page: Page, address: str):
 def hover(page: Page, board: str, row: float, column: float, shape: tuple[int, int]) -> None:
     """Point at the middle of a pixel of the input or the output."""
     stage = page.locator(f".{board} .stage")
-    stage.hover(trial=True)  # waits until nothing moves any more: only then its size is that of the page at rest
+    stage.hover(trial=True)  # waits for a stage at rest: only then is its size the page's own
     area = stage.bounding_box()
     assert area
     x, y = (
