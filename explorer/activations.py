@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from explorer.convolution import Pair
@@ -663,18 +664,24 @@ def attention(module: nn.MultiheadAttention, x: Tensor) -> Tensor:
 
     Source: Vaswani et al. 2017, Attention Is All You Need, section 3.2.
     """
-    batch, tokens, width = x.shape
-    heads = module.num_heads
-    weight, bias = module.in_proj_weight[: 2 * width], module.in_proj_bias
-    projected = nn.functional.linear(x, weight, None if bias is None else bias[: 2 * width])
-    query, keys = (
-        part.reshape(batch, tokens, heads, -1).transpose(1, 2) for part in projected.chunk(2, dim=-1)
-    )
-    looked = (query @ keys.transpose(-1, -2) / math.sqrt(width // heads)).softmax(-1)
-    side = math.isqrt(tokens)
+    side = math.isqrt(x.shape[1])
+    query, keys = queries_and_keys(module, x)
+    looked = (query @ keys.transpose(-1, -2) / math.sqrt(keys.shape[-1])).softmax(-1)
     patches = looked[..., -side * side :]
-    seen = patches[:, :, 0] if tokens > side * side else patches.mean(2)
-    return seen.reshape(batch, heads, side, side)
+    seen = patches[:, :, 0] if x.shape[1] > side * side else patches.mean(2)
+    return seen.reshape(len(x), -1, side, side)
+
+
+def queries_and_keys(module: nn.MultiheadAttention, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What each head of a self-attention makes of tokens (N, T, C) to compare them: (N, heads, T, d), twice."""
+    batch, tokens, width = x.shape
+    weight, bias = module.in_proj_weight[: 2 * width], module.in_proj_bias
+    projected = functional.linear(x, weight, None if bias is None else bias[: 2 * width])
+    query, keys = (
+        part.reshape(batch, tokens, module.num_heads, -1).transpose(1, 2)
+        for part in projected.chunk(2, dim=-1)
+    )
+    return query, keys
 
 
 # --------------------------------------------------------------------------------------------------- taps

@@ -12,9 +12,10 @@ from PIL import Image
 
 from explorer.activations import Probe
 from explorer.convolution import Pair
+from explorer.heads import attended
 from explorer.images import Photo
 from explorer.models import NetworkInput
-from explorer.unit_facts import Peaks, attended, peaks_of
+from explorer.unit_facts import Peaks, peaks_of
 
 MOST: Final = 50
 """Pictures on a tray."""

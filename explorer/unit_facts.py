@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
-from explorer.activations import FeatureMaps, Layer, Probe, attention
+from explorer.activations import FeatureMaps
 from explorer.convolution import Pair
 from explorer.errors import LayerError
 
@@ -133,89 +131,3 @@ def peaks_of(maps: Tensor, count: int = PEAKS) -> Peaks:
     found = strengths.topk(min(count, height * width), dim=1)
     cells = torch.stack([found.indices // width, found.indices % width], -1)
     return Peaks(found.values.float().numpy(), cells.to(torch.int32).numpy())
-
-
-# Attention's heads -----------------------------------------------------------------------------------
-
-
-def attended(probe: Probe, x: Tensor, layer: str) -> Peaks:
-    """Where the heads of an attention look most in one picture (1, channels, H, W).
-
-    A cell is a key: the token that is looked at.  With a class token the queries are that token alone; without, a
-    cell's value is the mean over all queries, and `queries` names the one that gives most.
-
-    Raises:
-        LayerError: it is no attention whose heads are known.
-
-    Source: Vaswani et al. 2017, Attention Is All You Need, section 3.2: softmax(q·k / √d).
-    """
-    asked = probe.layer(layer)
-    if asked.layout != "heads":
-        raise LayerError(f"{asked.key} is no attention: it has maps, and no heads that look.")
-    module = probe.recorder.network.get_submodule(asked.name)
-    assert isinstance(module, nn.MultiheadAttention)
-
-    def work() -> Peaks:
-        with torch.no_grad():
-            tokens = _tokens(probe, x, asked, module)
-            found = peaks_of(attention(module, tokens)[0].float().cpu())
-            if tokens.shape[1] > math.prod(asked.grid):
-                return found
-            return _with_queries(found, module, tokens, asked.grid[1])
-
-    return probe.recorder.guarded(work)[0]
-
-
-def _with_queries(found: Peaks, module: nn.MultiheadAttention, tokens: Tensor, columns: int) -> Peaks:
-    """One head at a time: all of them together would hold tokens² numbers each."""
-    width, heads = module.embed_dim, module.num_heads
-    weight, bias = module.in_proj_weight[: 2 * width], module.in_proj_bias
-    query, keys = functional.linear(tokens[0], weight, None if bias is None else bias[: 2 * width]).chunk(
-        2, -1
-    )
-    queries, shares = [], []
-    for number, (q, k) in enumerate(zip(query.chunk(heads, -1), keys.chunk(heads, -1), strict=True)):
-        places = torch.from_numpy(found.cells[number]).long()
-        looked = (q @ k.T / math.sqrt(width // heads)).softmax(-1).cpu()
-        share, at = looked[:, places[:, 0] * columns + places[:, 1]].max(0)
-        queries.append(torch.stack([at // columns, at % columns], -1))
-        shares.append(share)
-    return Peaks(
-        found.values,
-        found.cells,
-        torch.stack(queries).to(torch.int32).numpy(),
-        torch.stack(shares).float().numpy(),
-    )
-
-
-class _Heard(Exception):
-    """The tokens (1, T, C) that an attention was given: the rest of the forward is not needed."""
-
-    def __init__(self, tokens: Tensor):
-        self.tokens = tokens
-
-
-class _Listening(TorchFunctionMode):
-    """Hears, in this thread alone, what one run of one attention is given."""
-
-    def __init__(self, module: nn.MultiheadAttention, call: int):
-        super().__init__()
-        self._weight, self._left = module.in_proj_weight, call
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func is functional.multi_head_attention_forward and args[5] is self._weight:
-            self._left -= 1
-            if not self._left:
-                raise _Heard(args[0].transpose(0, 1).clone())  # the function takes tokens before pictures
-        return func(*args, **(kwargs or {}))
-
-
-def _tokens(probe: Probe, x: Tensor, layer: Layer, module: nn.MultiheadAttention) -> Tensor:
-    try:
-        with _Listening(module, layer.call):
-            probe.run(x[:1], lambda run, output: None)
-    except _Heard as heard:
-        return heard.tokens
-    raise LayerError(f"{layer.key} was not asked: where its heads look is not known.")

@@ -16,7 +16,6 @@ from explorer.data_flow import DataFlow
 from explorer.errors import LayerError
 from explorer.figures.signed import signed_picture
 from explorer.figures.unit_charts import bins_of, map_histogram
-from explorer.figures.unit_pairs import pair_picture
 from explorer.images import Photo, sample_photo
 from explorer.journey import seen
 from explorer.models import DEFAULT_MODEL, NetworkInput, card
@@ -24,7 +23,7 @@ from explorer.profiling import profile
 from explorer.receptive_field import Box, ReceptiveField
 from explorer.recording import Recorder
 from explorer.tray import LONG_SIDE, SHORT_SIDE, for_tray, search, strongest
-from explorer.unit_facts import Peaks, attended, peaks_of, unit_facts
+from explorer.unit_facts import peaks_of, unit_facts
 from explorer.unit_tracing import source_layer
 from tests.test_field_tracing import open_to_gradients
 from tests.zoo import embedded
@@ -220,151 +219,6 @@ def test_the_strongest_of_a_tray_are_those_of_plain_forwards():
     for spot in spots:
         which = next(n for n, photo in enumerate(photos) if photo.digest == spot.digest)
         assert float(kept[which][0, 5][spot.cell]) == pytest.approx(spot.value, rel=1e-5)
-
-
-# --------------------------------------------------------------------------- where heads look
-
-
-class Looking(nn.Module):
-    """Tokens of 4 × 4 pixels, with a class token or without, that look at each other twice by the same weights."""
-
-    def __init__(self, class_token: bool):
-        super().__init__()
-        self.patches = nn.Conv2d(3, 12, 4, 4)
-        self.start = nn.Parameter(torch.randn(1, 1, 12)) if class_token else None
-        self.attention = nn.MultiheadAttention(12, 3, batch_first=True)
-        self.between = nn.LayerNorm(12)
-        self.head = nn.Linear(12, 5)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.patches(x).flatten(2).transpose(1, 2)
-        if self.start is not None:
-            x = torch.cat([self.start.expand(len(x), -1, -1), x], 1)
-        for _ in range(2):
-            x = self.between(x + self.attention(x, x, x, need_weights=False)[0])
-        scores: torch.Tensor = self.head(x.mean(1))
-        return scores
-
-
-def by_hand(network: Looking, x: torch.Tensor) -> list[list[torch.Tensor]]:
-    """For each run and head the attention of every token (row) to every token (column): softmax(q·k / √d)."""
-    tokens = network.patches(x)[0].reshape(12, -1).T
-    if network.start is not None:
-        tokens = torch.cat([network.start[0], tokens])
-    weights, biases = network.attention.in_proj_weight, network.attention.in_proj_bias
-    runs = []
-    for _ in range(2):
-        heads, made = [], []
-        for head in range(3):
-            q, k, v = (
-                tokens @ weights[first : first + 4].T + biases[first : first + 4]
-                for first in (4 * head, 12 + 4 * head, 24 + 4 * head)
-            )
-            scores = torch.exp(torch.einsum("ic,jc->ij", q, k) / 2)
-            heads.append(scores / scores.sum(1, keepdim=True))
-            made.append(heads[-1] @ v)
-        tokens = network.between(tokens + network.attention.out_proj(torch.cat(made, 1)))
-        runs.append(heads)
-    return runs
-
-
-@pytest.mark.parametrize("class_token", [True, False])
-def test_where_heads_look_most_is_what_queries_and_keys_say(class_token: bool):
-    torch.manual_seed(4)
-    network = Looking(class_token).eval()
-    with torch.no_grad():
-        network.attention.in_proj_weight.mul_(4)
-        network.attention.in_proj_bias.normal_()
-    x = torch.randn(1, 3, 24, 20)[:, :, :20]
-    probe = Probe(Recorder(network, 20), 20)
-    with torch.no_grad():
-        expected = by_hand(network, x)
-    for call, key in enumerate(("attention@heads", "attention@heads~2")):
-        found = attended(probe, x, key)
-        for head in range(3):
-            matrix = expected[call][head]
-            to_patches = matrix[0, 1:] if class_token else matrix.mean(0)
-            peaks = plain_peaks(to_patches.reshape(5, 5).numpy())
-            assert [cell for _, cell in found.of(head)] == [cell for _, cell in peaks]
-            assert [v for v, _ in found.of(head)] == pytest.approx([v for v, _ in peaks], rel=1e-5)
-            pairs = found.pairs(head)
-            assert len(pairs) == len(peaks)
-            for pair, (_, (row, column)) in zip(pairs, peaks, strict=True):
-                if class_token:
-                    assert pair is None
-                    continue
-                assert pair is not None
-                (down, across), share = pair
-                looking = matrix[:, 5 * row + column]
-                assert 5 * down + across == int(looking.argmax())
-                assert share == pytest.approx(float(looking.max()), rel=1e-5)
-
-
-def test_what_heads_look_at_leaves_the_network_as_it_was():
-    network = Looking(class_token=False).eval()
-    probe = Probe(Recorder(network, 20), 20)
-    x = torch.randn(1, 3, 20, 20)
-    before = probe.logits(x)
-    hooks = [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in network.modules()]
-    attended(probe, x, "attention@heads")
-    assert hooks == [
-        len(module._forward_hooks) + len(module._forward_pre_hooks) for module in network.modules()
-    ]
-    assert torch.equal(probe.logits(x), before)
-    with pytest.raises(LayerError, match="between is no attention: it has maps"):
-        attended(probe, x, "between")
-
-
-def test_the_strongest_of_a_tray_for_a_head_carry_the_token_that_looks():
-    torch.manual_seed(1)
-    network = Looking(class_token=False).eval()
-    probe = Probe(Recorder(network, 20), 20)
-    wide = NetworkInput(card(DEFAULT_MODEL), sample_photo("cat")).tensor()
-
-    class Fed:
-        def __init__(self, name: str, x: torch.Tensor):
-            self.photo, self._x = Photo(name, np.full((1, 1, 3), len(name), np.uint8)), x
-
-        def tensor(self) -> torch.Tensor:
-            return self._x
-
-    fed = [Fed("left", wide[:, :, :20, :20]), Fed("middle", wide[:, :, 100:120, 100:120])]
-    found = list(search(probe, "attention@heads", fed))[-1]  # type: ignore[arg-type]
-    spots = strongest(found, 1, 5)
-    assert [spot.value for spot in spots] == sorted((spot.value for spot in spots), reverse=True)
-    for spot in spots:
-        one = next(each for each in fed if each.photo.digest == spot.digest)
-        with torch.no_grad():
-            matrix = by_hand(network, one.tensor())[0][1]
-        key = 5 * spot.cell[0] + spot.cell[1]
-        assert spot.value == pytest.approx(float(matrix.mean(0)[key]), rel=1e-5)
-        assert spot.query is not None
-        (down, across), share = spot.query
-        assert share == pytest.approx(float(matrix[5 * down + across, key]), rel=1e-5)
-        assert share == pytest.approx(float(matrix[:, key].max()), rel=1e-5)
-
-
-def test_a_pair_is_drawn_with_both_tokens_pixels_and_their_places():
-    picture = np.random.default_rng(3).integers(0, 255, (62, 62, 3)).astype(np.uint8)
-    drawn = pair_picture(picture, ((0, 30), (31, 61)), ((31, 61), (0, 30)), side=256)
-    assert np.array_equal(drawn[:124:4, :124:4, :3], picture[:31, 31:])
-    assert np.array_equal(drawn[:124:4, 132::4, :3], picture[31:, :31])
-    assert (drawn[:124, :124, 3] == 255).all()
-    assert (drawn[:, 124:132, 3][:124] == 0).all()
-    # below, in the middle, the picture twice as large: the key's frame begins above its first row, 62 pixels down
-    assert drawn[132 + 62 - 1, 66 + 30].tolist() == [11, 110, 153, 255]
-    assert {tuple(pixel) for pixel in drawn[132 : 132 + 56, 66 + 62 - 2].tolist()} == {
-        (0, 0, 0, 255),
-        (255, 255, 255, 255),
-    }
-
-
-def test_peaks_whose_tokens_stand_elsewhere_are_refused():
-    values, cells = np.ones((2, 3), np.float32), np.zeros((2, 3, 2), np.int32)
-    with pytest.raises(LayerError, match=r"\(2, 2, 2\) tokens do not look at \(2, 3, 2\) places"):
-        Peaks(values, cells, cells[:, :2], values)
-    with pytest.raises(LayerError, match="do not look"):
-        Peaks(values, cells, cells)
 
 
 @pytest.mark.parametrize("size", [(3000, 40), (40, 3000), (300, 300), (2048, 1500), (256, 512), (9, 7)])

@@ -19,6 +19,7 @@ from explorer.tray import search, strongest
 from explorer.ui import unit_patches
 from explorer.unit_facts import peaks_of
 from explorer.untrained import write_key
+from tests.test_feature_up import component
 from tests.test_pages import choices, visit
 from tests.test_untrained import key_of
 
@@ -325,6 +326,30 @@ def test_without_a_class_token_a_place_is_a_pair_and_both_are_shown(monkeypatch:
         for spot in spots
         if spot.query
     }
+
+
+@pytest.mark.parametrize("class_token", [True, False])
+def test_what_a_pinned_token_looks_at_is_shown_by_every_head(class_token: bool):
+    at = visit(
+        "features",
+        model=key_of_tokens(class_token),
+        module=ATTENTION,
+        map="1",
+        place="2-3",
+        inside="products",
+        deeper="home",
+    )
+    assert not at.error
+    assert not at.warning
+    assert "**What the token at row 2, column 3 looks at**. In the map above" in told(at)
+    looks = "it is the class token that looks" if class_token else "it is the mean of all tokens that looks"
+    assert looks in told(at)
+    shown = component(at, "tiles", "What the token looks at")
+    assert [tile["label"].split(":")[0] for tile in shown["tiles"]] == ["Head 0", "Head 1", "Head 2"]
+    assert shown["selected"] == "1"
+    assert all(tile["image"].startswith("data:image/jpeg") for tile in shown["tiles"])
+    assert len({tile["image"] for tile in shown["tiles"]}) == 3
+    assert all(tile["detail"].endswith("to the class token") == class_token for tile in shown["tiles"])
 
 
 @pytest.mark.parametrize(("unit", "side"), [("0", 23), ("127", 31)])

@@ -17,7 +17,7 @@ import streamlit as st
 import torch
 from torch import nn
 
-from explorer import journey, memory, moving, process, saliency, similarity, unit_tracing, weights
+from explorer import heads, journey, memory, moving, process, saliency, similarity, unit_tracing, weights
 from explorer.ablation import To
 from explorer.activations import Ablation, FeatureMaps, Probe
 from explorer.animation import View
@@ -30,7 +30,7 @@ from explorer.effective_field import EffectiveField
 from explorer.figures.heat import Look, overlay
 from explorer.figures.pictures import data_uri, jpeg, png, square_thumbnail, thumbnail
 from explorer.figures.signed import enlarged
-from explorer.figures.unit_pairs import pair_picture
+from explorer.figures.tokens import gaze_picture, pair_picture
 from explorer.figures.wall import packed
 from explorer.filter_tracing import Behind, Origin, filters_behind, first_layer, load_bank
 from explorer.filters import (
@@ -43,6 +43,7 @@ from explorer.filters import (
     duplicates,
     statistics_of,
 )
+from explorer.heads import Gaze
 from explorer.images import SAMPLES, Photo, sample_photo
 from explorer.kernels import KERNELS, Kernel, learned_kernels
 from explorer.layer_text import read_layer
@@ -565,6 +566,26 @@ def patch(fed: NetworkInput, box: Box) -> str:
 def patch_pair(fed: NetworkInput, query: Box, key: Box) -> str:
     """Two boxes of what the network is given, and where they are in it: a data URI of some 30 kB."""
     return data_uri(png(pair_picture(fed.image(), query, key)))
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def gaze(fed: NetworkInput, layer: str, token: Pair) -> Gaze:
+    """What a token of a picture looks at, by every head: 80 kB at most."""
+    used = probe(fed.card.key)
+    return desk().run(lambda: heads.gaze(used, fed.tensor(), layer, token), owner=seat().owner)
+
+
+@st.cache_data(scope="session", max_entries=4, show_spinner=False, hash_funcs=_BY_DIGEST)
+def gaze_pictures(fed: NetworkInput, layer: str, token: Pair) -> tuple[str, ...]:
+    """The picture for every head, red where the token looks: data URIs of some 15 kB."""
+    own = journey.seen(model_table(fed.card.key), probe(fed.card.key).layer(layer))
+    field = own if isinstance(own, ReceptiveField) else None
+    picture = fed.image()
+    frame = field.clipped(token, (picture.shape[0], picture.shape[1])) if field else None
+    return tuple(
+        data_uri(jpeg(gaze_picture(picture, shares, field, frame)))
+        for shares in gaze(fed, layer, token).shares
+    )
 
 
 # A layer under the hand -----------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from explorer.ui.components.photo_store import photo_store
 from explorer.ui.components.unit_view import Framed, Gradient, Look, unit_view
 from explorer.ui.feature_controls import Subject
 from explorer.ui.numbers import percent, typeset
+from explorer.ui.unit_gaze import gazes
 from explorer.ui.unit_patches import patches
 from explorer.ui.unit_products import products
 from explorer.unit_facts import UnitFacts, unit_facts
@@ -33,6 +34,10 @@ INSIDE: Final[Mapping[str, tuple[str, Section]]] = MappingProxyType(
     }
 )
 """Title and function of what can be opened below a map, by its key in the link."""
+INSIDE_HEADS: Final[Mapping[str, tuple[str, Section]]] = MappingProxyType(
+    {**INSIDE, "products": ("What a token looks at", gazes)}
+)
+"""The same of attention's heads: behind a share there is a token that looks."""
 
 
 @frame.part
@@ -52,10 +57,11 @@ def unit(fed: NetworkInput) -> None:
                 _facts(subject)
     except ExplorerError as error:
         st.warning(plain(str(error)), icon=":material/info:")
-    titles = {key: title for key, (title, _) in INSIDE.items()}
+    inside = INSIDE_HEADS if subject.layer.layout == "heads" else INSIDE
+    titles = {key: title for key, (title, _) in inside.items()}
     section = controls.choice("inside", "Behind it", titles, "the part", buttons=True)
     try:
-        INSIDE[section][1](subject, cell)
+        inside[section][1](subject, cell)
     except ExplorerError as error:
         st.warning(plain(str(error)), icon=":material/info:")
 

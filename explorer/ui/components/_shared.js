@@ -3,6 +3,9 @@
 // Runs come often and change little, and writing the same text again would cost a layout.
 const put = (node, text) => node.textContent !== text && (node.textContent = text);
 
+// A module's name, which may break behind its dots and underscores, not in the middle of a word.
+const putName = (node, text) => node.textContent !== text && node.replaceChildren(...text.split(/(?<=[._])/).flatMap((part) => [part, document.createElement("wbr")]));
+
 // A share for reading: what is not nothing is not written as nothing, nor what is not all as all.
 const inPercent = (share) => (share > 0 && share < 0.0005 ? "< 0.1 %" : share < 1 && share >= 0.9995 ? "> 99.9 %" : `${(100 * share).toFixed(1)} %`);
 

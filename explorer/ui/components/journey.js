@@ -134,7 +134,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   function tell(index) {
     S.told = index;
     const { title, shape, story, answers, caption, sees } = frames[index];
-    put(find(".title"), title);
+    putName(find(".title"), title);
     put(find(".shape"), shape);
     find("ul").replaceChildren(
       ...story.map((sentence) => {

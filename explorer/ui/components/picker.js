@@ -6,7 +6,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   const [open, panel, input, list, none] = [".open", ".panel", "input", ".list", ".none"].map((s) => picker.querySelector(s));
   const chosen = data.options.find((option) => option.key === data.selected);
   put(picker.querySelector(".name"), data.label);
-  put(open.querySelector(".title"), chosen?.title ?? "Choose …");
+  putName(open.querySelector(".title"), chosen?.title ?? "Choose …");
   put(open.querySelector(".detail"), [chosen?.detail, chosen?.badge].filter(Boolean).join(" · "));
   input.placeholder = `Search ${data.options.length} ${data.things}`;
   input.setAttribute("aria-label", `Search: ${data.label}`);
@@ -49,7 +49,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
       for (const part of ["title", "badge", "detail"]) {
         const span = document.createElement("span");
         span.className = part;
-        span.textContent = option[part];
+        putName(span, option[part]);
         line.append(span);
       }
       line.onpointerdown = (event) => event.preventDefault(); // the search field keeps the focus

@@ -1,4 +1,4 @@
-"""What a token looks at: both tokens' pixels side by side, and below them where they are in the picture."""
+"""What a token looks at: how it divides its attention over the picture, or one pair of tokens in full."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw
 
-from explorer.figures.signed import Bytes
-from explorer.receptive_field import Box
+from explorer.figures.pictures import thumbnail
+from explorer.figures.signed import Bytes, Values, signed_picture
+from explorer.receptive_field import Box, ReceptiveField
 
 _KEY: Final = (11, 110, 153, 255)
 _WHITE: Final = (255, 255, 255, 255)
@@ -16,6 +17,45 @@ _BLACK: Final = (0, 0, 0, 255)
 _GAP: Final = 8
 _DASH: Final = 4
 """Pixels of a dash, and of the gap behind it."""
+_OPAQUE: Final = 0.8
+"""Of the colour of the largest share: the picture still shows."""
+
+
+def gaze_picture(
+    picture: Bytes, shares: Values, own: ReceptiveField | None, token: Box | None, side: int = 256
+) -> Bytes:
+    """The picture, red where a token looks, uint8 (H, W, 3), at most `side` wide and high; the token in dashes.
+
+    Args:
+        picture: uint8 (H, W, 3), as the network is fed it.
+        shares: of attention (h, w); the largest gets full colour.
+        own: the pixels that the tokens stand for; None: together they stand for the whole picture.
+        token: rows and columns of the one that looks, ends included; None where that is not known.
+
+    >>> gaze_picture(np.zeros((64, 64, 3), np.uint8), np.eye(4), None, ((0, 15), (0, 15))).shape
+    (64, 64, 3)
+    """
+    height, width = picture.shape[:2]
+    rows, columns = (
+        _cells(length, cells, (own.size[axis], own.jump[axis], own.start[axis]) if own else None)
+        for axis, (length, cells) in enumerate(zip((height, width), shares.shape, strict=True))
+    )
+    peak = float(shares.max())
+    weight = (_OPAQUE * shares / peak if peak else np.zeros(shares.shape))[np.ix_(rows, columns)][..., None]
+    colours = signed_picture(shares, peak)[np.ix_(rows, columns)]
+    mixed = thumbnail(np.round(picture * (1 - weight) + colours * weight).astype(np.uint8), side)
+    image = Image.fromarray(mixed)
+    if token:
+        _frame(ImageDraw.Draw(image), token, image.width / width, dashed=True)
+    return np.asarray(image)
+
+
+def _cells(length: int, cells: int, axis: tuple[int, int, int] | None) -> np.ndarray:
+    """The cell that each pixel along one axis belongs to: in the middle of what it sees, one jump wide."""
+    size, jump, start = axis or (0, 0, 0)
+    pixels = np.arange(length)
+    found = (pixels - start - (size - jump) / 2) / jump if axis else pixels * cells / length
+    return np.clip(np.floor(found), 0, cells - 1).astype(np.int64)
 
 
 def pair_picture(picture: Bytes, query: Box, key: Box, side: int = 256) -> Bytes:
