@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 To = Literal["zero", "mean"]
 
 MOST_LISTED: Final = 64
-"""Units that a link lists; more are switched off as the strongest of a class, or with the whole layer."""
+"""Units and ranges of units that a link lists; more are the strongest of a class, or the whole layer."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,18 @@ class Off:
     def __post_init__(self) -> None:
         if (self.which == "strongest") != (self.strongest > 0) or (self.units and self.which != "list"):
             raise LayerError(f"{self.which} goes with neither {self.units} nor {self.strongest} units.")
-        if list(self.units) != sorted({*self.units}) or len(self.units) > MOST_LISTED:
-            raise LayerError(f"A list names up to {MOST_LISTED} units, each once and ascending.")
+        if list(self.units) != sorted({*self.units}) or len(runs(self.units)) > MOST_LISTED:
+            raise LayerError(f"A list names up to {MOST_LISTED} units or ranges, each once and ascending.")
 
     @property
     def text(self) -> str:
         """As it stands in a link.
 
-        >>> Off("list", (3, 17)).text, Off("strongest", strongest=8).text, Off("list").text, Off().text
-        ('3-17', 'top8', 'list', '')
+        >>> Off("list", (3, 17, 18, 19)).text, Off("strongest", strongest=8).text, Off("list").text, Off().text
+        ('3-17..19', 'top8', 'list', '')
         """
         if self.which == "list":
-            return "-".join(map(str, self.units)) or "list"
+            return "-".join(_written(self.units, "..")) or "list"
         return {"none": "", "strongest": f"top{self.strongest}"}.get(self.which, self.which)
 
     def toggled(self, unit: int, now: tuple[int, ...]) -> Off:
@@ -60,9 +60,65 @@ class Off:
             LayerError: the list is full.
         """
         units = tuple(sorted({*now} ^ {unit}))
-        if len(units) > MOST_LISTED:
-            raise LayerError(f"A list of units to switch off holds {MOST_LISTED}.")
         return replace(self, which="list", units=units, strongest=0)
+
+
+def runs(units: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Ascending numbers as stretches of neighbours, first and last of each.
+
+    >>> runs((3, 17, 18, 19))
+    ((3, 3), (17, 19))
+    """
+    found: list[tuple[int, int]] = []
+    for unit in units:
+        if found and found[-1][1] == unit - 1:
+            found[-1] = found[-1][0], unit
+        else:
+            found.append((unit, unit))
+    return tuple(found)
+
+
+def listed(units: tuple[int, ...]) -> str:
+    """Ascending numbers for reading, and for typing: three neighbours or more as a range.
+
+    >>> listed((3, 4, 17, 18, 19))
+    '3, 4, 17–19'
+    """
+    return ", ".join(_written(units, "–"))
+
+
+def _written(units: tuple[int, ...], between: str) -> list[str]:
+    return [
+        text
+        for first, last in runs(units)
+        for text in ([f"{first}{between}{last}"] if last - first > 1 else map(str, range(first, last + 1)))
+    ]
+
+
+def read_units(text: str, layer: Layer) -> tuple[int, ...]:
+    """What somebody typed: numbers and ranges, with commas or blanks between them.
+
+    >>> read_units("17 - 19, 3", Layer("conv", 1, 1, "Conv2d", 40, (7, 7), "maps"))
+    (3, 17, 18, 19)
+
+    Raises:
+        LayerError: it cannot be read, or names a unit that the layer does not have.
+    """
+    joined = re.sub(r"\s*(?:-|–|\.\.|\bto\b)\s*", "-", text.strip())
+    units: set[int] = set()
+    for part in filter(None, re.split(r"[,;\s]+", joined)):
+        found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part, re.ASCII)
+        if not found:
+            raise LayerError(f"“{part[:20]}” is neither a unit’s number nor a range such as 20–40.")
+        ends = sorted(int(end) for end in (found[1], found[2] or found[1]))
+        _there(ends[-1], layer)
+        units.update(range(ends[0], ends[-1] + 1))
+    return tuple(sorted(units))
+
+
+def _there(unit: int, layer: Layer) -> None:
+    if unit >= layer.channels:
+        raise LayerError(f"{layer.key} has no unit {unit}: they go from 0 to {layer.channels - 1}.")
 
 
 def read_off(text: str, layer: Layer) -> Off:
@@ -79,12 +135,9 @@ def read_off(text: str, layer: Layer) -> Off:
                 f"{layer.key} has {layer.channels} units; the {found[1]} strongest are asked for."
             )
         return Off("strongest", strongest=int(found[1]))
-    if not re.fullmatch(r"\d{1,6}(-\d{1,6})*", text, re.ASCII):
+    if not re.fullmatch(r"\d{1,6}(\.\.\d{1,6})?(-\d{1,6}(\.\.\d{1,6})?)*", text, re.ASCII):
         raise LayerError(f"“{text[:60]}” names no units that could be off.")
-    units = tuple(sorted({int(one) for one in text.split("-")}))
-    if units[-1] >= layer.channels:
-        raise LayerError(f"{layer.key} has no unit {units[-1]}: they go from 0 to {layer.channels - 1}.")
-    return Off("list", units)
+    return Off("list", read_units(text.replace("-", ","), layer))
 
 
 def units_off(off: Off, layer: Layer, looked_at: int, support: Floats) -> tuple[int, ...]:

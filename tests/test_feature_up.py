@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,17 @@ import torch
 from streamlit.testing.v1 import AppTest
 from torch import Tensor, nn
 
-from explorer.ablation import MOST_LISTED, Off, ablation_of, moves, ranked, read_off, units_off
+from explorer.ablation import (
+    MOST_LISTED,
+    Off,
+    ablation_of,
+    listed,
+    moves,
+    ranked,
+    read_off,
+    read_units,
+    units_off,
+)
 from explorer.activations import Ablation, Layer
 from explorer.errors import LayerError
 from explorer.images import sample_photo
@@ -28,13 +39,32 @@ CONV = "blocks.4.1.conv_pw"
 # --------------------------------------------------------------------------------------------------- words
 
 
-@pytest.mark.parametrize("text", ["", "unit", "all", "list", "top1", "top40", "0", "39", "0-5-39"])
+@pytest.mark.parametrize(
+    "text", ["", "unit", "all", "list", "top1", "top40", "0", "39", "0-5-39", "0..7-12-39", "3..39"]
+)
 def test_what_is_off_reads_as_it_was_written(text: str):
     assert read_off(text, LAYER).text == text
 
 
 @pytest.mark.parametrize(
-    "text", ["none of it", "top0", "top", "5-", "-5", "40", "3-41", "²", "1" * 50, "<b>", "top9999999"]
+    "text",
+    [
+        "none of it",
+        "top0",
+        "top",
+        "5-",
+        "-5",
+        "40",
+        "3-41",
+        "²",
+        "1" * 50,
+        "<b>",
+        "top9999999",
+        "3..",
+        "3..40",
+        "..5",
+        "1...3",
+    ],
 )
 def test_units_that_are_not_there_are_refused(text: str):
     with pytest.raises(LayerError):
@@ -48,16 +78,51 @@ def test_the_strongest_are_at_most_all():
 
 
 def test_a_list_is_bounded_and_sorted():
-    with pytest.raises(LayerError, match=f"up to {MOST_LISTED} units"):
-        Off("list", tuple(range(MOST_LISTED + 1)))
+    apart = tuple(range(0, 2 * MOST_LISTED, 2))
+    with pytest.raises(LayerError, match=f"up to {MOST_LISTED} units or ranges"):
+        Off("list", (*apart, 2 * MOST_LISTED))
     with pytest.raises(LayerError):
         Off("list", (5, 3))
     with pytest.raises(LayerError):
         Off("all", (1,))
-    full = tuple(range(MOST_LISTED))
-    with pytest.raises(LayerError, match=f"holds {MOST_LISTED}"):
-        Off("list", full).toggled(99, full)
-    assert Off("list", full).toggled(3, full).units == (*range(3), *range(4, MOST_LISTED))
+    with pytest.raises(LayerError, match="up to"):
+        Off("list", apart).toggled(999, apart)
+    assert Off("list", apart).toggled(2, apart).units == (0, *apart[2:])
+    assert Off("list", tuple(range(5000))).text == "0..4999"
+
+
+@pytest.mark.parametrize(
+    ("typed", "units"),
+    [
+        ("3, 17", (3, 17)),
+        ("17 3 3", (3, 17)),
+        ("20-23;1", (1, 20, 21, 22, 23)),
+        ("5 – 3", (3, 4, 5)),
+        ("7 to 9, 8..10", (7, 8, 9, 10)),
+        ("", ()),
+        (" , ", ()),
+    ],
+)
+def test_units_are_typed_as_numbers_and_ranges(typed: str, units: tuple[int, ...]):
+    assert read_units(typed, LAYER) == units
+    assert read_units(listed(units), LAYER) == units
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("3, 40", "conv has no unit 40: they go from 0 to 39"),
+        ("30-99", "no unit 99"),
+        ("3, x", "“x” is neither a unit’s number nor a range such as 20–40"),
+        ("1-2-3", "“1-2-3” is neither"),
+        ("-5", "“-5” is neither"),
+        ("²", "neither"),
+        ("1" * 400, "“11111111111111111111” is neither"),
+    ],
+)
+def test_what_is_no_unit_gets_one_sentence(typed: str, sentence: str):
+    with pytest.raises(LayerError, match=re.escape(sentence)):
+        read_units(typed, LAYER)
 
 
 def test_units_that_are_off_follow_the_choice():
@@ -223,10 +288,37 @@ def test_switches_add_to_a_list_and_restore_all_empties_it(monkeypatch: pytest.M
     assert "off" not in choices(at)
     assert choices(at)["map"] == "17"
     assert not component(at, "before_after")["changed"]
-    # more are off than a list holds: the switch begins a new one
+    # of a whole layer a switch brings one unit back
     at.segmented_control(key="off control").select("all").run()
     at.button(key=f"switch {first}").click().run()
+    assert choices(at)["off"] == listed(tuple(n for n in range(672) if n != first)).replace(
+        ", ", "-"
+    ).replace("–", "..")
+    # where more lie apart than a list holds, it begins a new one
+    at.segmented_control(key="off control").select("strongest").run()
+    at.number_input(key="strongest control").set_value(300).run()
+    at.button(key=f"switch {first}").click().run()
     assert choices(at)["off"] == str(first)
+
+
+def test_ranges_are_typed_and_what_cannot_be_read_stays_with_a_sentence(fed: NetworkInput):
+    at = visit("features", deeper="up", module=CONV, map="17", off="list")
+    at.text_input(key="listed control").set_value("200, 3-5").run()
+    assert choices(at)["off"] == "3..5-200"
+    assert at.text_input(key="listed control").value == "3–5, 200"
+    assert "4 units of 672 off: 3–5, 200." in told(at)
+    shown = {entry["key"]: entry["after"] for entry in component(at, "before_after")["entries"]}
+    after = scores(fed, 3, 4, 5, 200).softmax(0)
+    for key, value in shown.items():
+        assert value == pytest.approx(float(after[key]), rel=1e-3, abs=1e-7)
+    at.text_input(key="listed control").set_value("3-5, 672").run()
+    assert choices(at)["off"] == "3..5-200"
+    assert at.text_input(key="listed control").value == "3-5, 672"
+    assert f"{CONV} has no unit 672" in told(at)
+    assert "they go from 0 to 671." in told(at)
+    at.text_input(key="listed control").set_value("").run()
+    assert choices(at)["off"] == "list"
+    assert "has no unit" not in told(at)
 
 
 def test_groups_are_switched_off_with_one_control_each(fed: NetworkInput):

@@ -48,6 +48,7 @@ _WITHOUT_ALL: Final[Mapping[To, str]] = MappingProxyType(
     }
 )
 _LAST: Final = "units off and class, and what they were of"
+_TYPED: Final = "units that could not be read, and why"
 _PLACE: Final = ("network", "picture", "part that is fed", "layer")
 
 
@@ -150,6 +151,7 @@ def _forget_stale(subject: Subject) -> None:
 
 
 def _take(off: Off) -> None:
+    st.session_state.pop(_TYPED, None)
     link.choose("off", off.text)
 
 
@@ -170,7 +172,7 @@ def _switches(
         if which == "strongest":
             _take(Off("strongest", strongest=min(_USUAL_STRONGEST, layer.channels)))
         elif which == "list":  # goes on from what is off, where that can be listed
-            _take(Off("list", units if len(units) <= ablation.MOST_LISTED else ()))
+            _take(Off("list", units if len(ablation.runs(units)) <= ablation.MOST_LISTED else ()))
         elif which == "none":
             _restore()
         else:
@@ -193,7 +195,7 @@ def _switches(
         if layer.grid != (1, 1) and off.which != "none":
             controls.choice("offto", "They become", _TO, "the value", buttons=True)
     label = plain(subject.fed.card.labels[class_index])
-    listed = ", ".join(map(str, units)) or "switch some off in the list"
+    listed = ablation.listed(units) or "type their numbers, or switch some off in the list"
     said = {
         "none": f"All {layer.channels:,} units of {plain(layer.key)} are on.",
         "unit": f"Unit {subject.unit} of {plain(layer.key)} is off; choose another and it is that one.",
@@ -225,16 +227,23 @@ def _count(subject: Subject, off: Off, class_index: int) -> None:
 
 
 def _list(subject: Subject, off: Off) -> None:
-    key = "listed control"
-    st.session_state[key] = list(off.units)
-    st.multiselect(
-        "Units",
-        range(subject.layer.channels),
-        max_selections=ablation.MOST_LISTED,
-        key=key,
-        placeholder="Add units by their numbers",
-        on_change=lambda: _take(Off("list", tuple(sorted(st.session_state[key])))),
-    )
+    """The numbers as they are typed; what cannot be read stays, and all else as it is."""
+    key, layer = "listed control", subject.layer
+    typed, trouble = st.session_state.get(_TYPED, ("", ""))
+    st.session_state[key] = typed if trouble else ablation.listed(off.units)
+
+    def take() -> None:
+        try:
+            _take(Off("list", ablation.read_units(st.session_state[key], layer)))
+        except LayerError as error:
+            st.session_state[_TYPED] = st.session_state[key], str(error)
+
+    with st.container(key="up-list"):
+        st.text_input(
+            f"Units, from 0 to {layer.channels - 1:,}", key=key, placeholder="3, 17, 20–40", on_change=take
+        )
+        if trouble:
+            st.caption(f":red[{plain(trouble)}]")
 
 
 # --------------------------------------------------------------------------- what it does
