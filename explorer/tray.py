@@ -56,8 +56,16 @@ class Spot:
     query: tuple[Pair, float] | None = None
 
 
-def search(probe: Probe, layer: str, inputs: Sequence[NetworkInput]) -> Iterator[Mapping[str, Peaks]]:
+def search(
+    probe: Probe, layer: str, inputs: Sequence[NetworkInput], below: bool = False
+) -> Iterator[Mapping[str, Peaks]]:
     """What has been found so far, by the pictures' digests: one forward for each, worked out when it is asked for.
+
+    Args:
+        probe: of the network.
+        layer: key of the layer.
+        inputs: the pictures before the network.
+        below: look for what lies furthest below zero; heads look nowhere less than not at all.
 
     Raises:
         LayerError: a layer that is not there.
@@ -67,16 +75,16 @@ def search(probe: Probe, layer: str, inputs: Sequence[NetworkInput]) -> Iterator
     for fed in inputs:
         x = fed.tensor()
         found[fed.photo.digest] = (
-            attended(probe, x, layer) if heads else peaks_of(probe.maps(x, [layer])[layer])
+            attended(probe, x, layer) if heads else peaks_of(probe.maps(x, [layer])[layer], below=below)
         )
         yield MappingProxyType(dict(found))
 
 
 def strongest(found: Mapping[str, Peaks], unit: int, count: int) -> tuple[Spot, ...]:
-    """The strongest places of a unit in all pictures, by digest: at most `count`, strongest first."""
+    """The strongest places of a unit in all pictures, by digest: at most `count`, furthest from zero first."""
     spots = [
         Spot(digest, value, cell, query)
         for digest, peaks in found.items()
         for (value, cell), query in zip(peaks.of(unit), peaks.pairs(unit), strict=True)
     ]
-    return tuple(sorted(spots, key=lambda spot: -spot.value)[:count])
+    return tuple(sorted(spots, key=lambda spot: -abs(spot.value))[:count])

@@ -72,7 +72,7 @@ class Peaks:
     """The strongest places of every map of one layer for one picture.
 
     Attributes:
-        values: float32 (C, n), strongest first; -inf where a map has fewer.
+        values: float32 (C, n), strongest first; infinite where a map has fewer.
         cells: int32 (C, n, 2), their rows and columns.
         queries, shares: of attention's heads without a class token, whose places are means over all tokens that
             look: the cell of the token that looks there most, (C, n, 2), and how much it does, (C, n); else None.
@@ -98,7 +98,7 @@ class Peaks:
         return [
             (float(value), (int(row), int(column)))
             for value, (row, column) in zip(self.values[unit], self.cells[unit], strict=True)
-            if value > -np.inf
+            if np.isfinite(value)
         ]
 
     def pairs(self, unit: int) -> list[tuple[Pair, float] | None]:
@@ -110,8 +110,8 @@ class Peaks:
         return [((int(rows[n]), int(columns[n])), float(self.shares[unit, n])) for n in places]
 
 
-def peaks_of(maps: Tensor, count: int = PEAKS) -> Peaks:
-    """The strongest places of maps (C, h, w) above zero: cells that no neighbour exceeds.
+def peaks_of(maps: Tensor, count: int = PEAKS, below: bool = False) -> Peaks:
+    """The strongest places of maps (C, h, w) above zero: cells that no neighbour exceeds; or those furthest below it.
 
     Of neighbours that are equal the first counts.  Where nothing is above zero a unit does not answer, and has no
     place.
@@ -120,6 +120,9 @@ def peaks_of(maps: Tensor, count: int = PEAKS) -> Peaks:
     >>> found.of(0)
     [(3.0, (0, 1)), (1.0, (2, 0))]
     """
+    if below:
+        lowest = peaks_of(-maps, count)
+        return Peaks(-lowest.values, lowest.cells)
     channels, height, width = maps.shape
     around = functional.max_pool2d(maps[None], 3, stride=1, padding=1)[0]
     # the first of equal neighbours: every cell is ranked by its value, then by its place

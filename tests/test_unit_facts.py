@@ -188,6 +188,10 @@ def test_peaks_are_those_that_a_loop_finds():
     found = peaks_of(maps)
     for unit in range(6):
         assert found.of(unit) == plain_peaks(maps[unit].numpy())
+    lowest = peaks_of(maps, below=True)
+    for unit in range(6):
+        assert lowest.of(unit) == [(-value, cell) for value, cell in plain_peaks(-maps[unit].numpy())]
+    assert peaks_of(maps.abs(), below=True).of(0) == []
 
 
 def test_a_plateau_is_one_place_and_silence_none():

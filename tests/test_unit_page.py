@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from explorer.figures.pictures import jpeg
-from explorer.images import sample_photo
+from explorer.images import SAMPLES, sample_photo
+from explorer.models import DEFAULT_MODEL, NetworkInput, card
 from explorer.networks.source import of_parts
 from explorer.networks.spec import NetworkSpec, part
 from explorer.tray import search, strongest
@@ -22,6 +24,7 @@ from explorer.untrained import write_key
 from tests.test_feature_up import component
 from tests.test_pages import choices, visit
 from tests.test_untrained import key_of
+from tests.zoo import embedded
 
 LAYERS = {
     "conv_stem": ("40-30", "Filter 3 of **conv\\_stem** (Conv2dSame) reads the picture, normalised"),
@@ -117,6 +120,31 @@ def test_the_tray_begins_with_the_samples_and_finds_the_strongest():
     fed = NetworkInput(card(DEFAULT_MODEL), cat)
     maps = cache.probe(DEFAULT_MODEL).maps(fed.tensor(), ["blocks.2.1.conv_dw"])["blocks.2.1.conv_dw"]
     assert found[cat.digest].of(3) == peaks_of(maps).of(3)
+
+
+def test_places_below_zero_are_looked_for_too_where_there_are_any():
+    at = visit("features", module="blocks.1.0", map="5", inside="patches", deeper="home", zeroside="below")
+    searched(at, "Lowest in 10 pictures")
+    assert not at.error
+    values = [tile["label"] for tile in component(at, "tiles", "Strongest places")["tiles"]]
+    numbers = [float(value.replace("−", "-")) for value in values]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] < 0
+    kept: list[Any] = []
+    network = embedded()
+    network.get_submodule("blocks.1.0").register_forward_hook(lambda *call: kept.append(call[2][0, 5]))
+    with torch.no_grad():
+        for photo in map(sample_photo, SAMPLES):
+            network(NetworkInput(card(DEFAULT_MODEL), photo).tensor())
+    assert numbers[0] == pytest.approx(float(min(plane.min() for plane in kept)), rel=1e-3)
+    at.segmented_control(key="zeroside control").select("above").run()
+    searched(at, "Strongest in 10 pictures")
+    # what a ReLU gives has nothing below, and no choice
+    at = visit(
+        "features", module="blocks.1.0.bn1", map="5", inside="patches", deeper="home", zeroside="below"
+    )
+    searched(at, "Strongest in 10 pictures")
+    assert not [one for one in at.segmented_control if one.key == "zeroside control"]
 
 
 def test_an_emptied_tray_leaves_the_pages_picture():

@@ -20,6 +20,7 @@ from explorer.ui import cache, controls, link, under_way, unit_controls
 from explorer.ui.components.tiles import Tile, tiles
 from explorer.ui.components.unit_view import Framed
 from explorer.ui.feature_controls import Subject
+from explorer.ui.numbers import typeset
 from explorer.unit_facts import PEAKS, Peaks, peaks_of
 
 SHOWN: Final = 18
@@ -33,11 +34,12 @@ WINDOWED: Final = frozenset(
 SENTENCES: Final = 5
 """On files that are no pictures, at once."""
 _TRAY = "tray of pictures"
-_Key = tuple[str, str, bool]
-"""Network, layer, whether the whole picture is fed."""
+_SIDES: Final = {"above": "Above zero", "below": "Below zero"}
+_Key = tuple[str, str, bool, bool]
+"""Network, layer, whether the whole picture is fed, whether what lies below zero is looked for."""
 _Task = tuple[_Key, frozenset[str]]
 """What is searched, and the digests of the pictures that it is searched in."""
-_NOTHING: Final[_Task] = ("", "", False), frozenset()
+_NOTHING: Final[_Task] = ("", "", False, False), frozenset()
 
 
 @dataclass
@@ -46,7 +48,7 @@ class _Tray:
 
     Attributes:
         photos: by their digests, 20 MB at most; samples, which all sessions share, are not counted.
-        found: strongest places by network, layer and part that is fed; within, by picture.
+        found: strongest places by network, layer, part that is fed and side of zero; within, by picture.
         job: the search that is under way, and for what.
         stopped: what is not searched again by itself.
         trouble: why files were not taken.
@@ -79,18 +81,20 @@ def patches(subject: Subject, cell: Pair | None) -> None:
     page = subject.fed.photo
     if _own(tray, page).digest not in inputs:
         inputs[page.digest] = subject.fed
-    known = tray.found.setdefault(_key(subject), {})
+    # each in a place of its own: the browser closes a tray that what stands above it pushes on
+    with st.container():
+        below = _below(subject)
+    known = tray.found.setdefault(_key(subject, below), {})
     while len(tray.found) > KEPT_LAYERS:
         tray.found.pop(next(iter(tray.found)))
     for digest in set(known) - set(inputs):
         del known[digest]
     if subject.layer.layout != "heads":  # a head's maps do not tell which tokens look
-        known[page.digest] = peaks_of(torch.from_numpy(subject.maps.values.copy()))
-    # each in a place of its own: the browser closes a tray that what stands above it pushes on
+        known[page.digest] = peaks_of(torch.from_numpy(subject.maps.values.copy()), below=below)
     with st.container():
-        _search(subject, tray, inputs, known)
+        _search(subject, tray, inputs, known, below)
     with st.container():
-        _show(subject, {digest: known[digest] for digest in inputs if digest in known}, inputs)
+        _show(subject, {digest: known[digest] for digest in inputs if digest in known}, inputs, below)
     _edit(subject, tray)
 
 
@@ -101,8 +105,15 @@ def _own(tray: _Tray, page: Photo) -> Photo:
     return tray.own[1] or page
 
 
-def _key(subject: Subject) -> _Key:
-    return subject.fed.card.key, subject.layer.key, subject.fed.whole
+def _below(subject: Subject) -> bool:
+    """Whether places below zero are asked for, of a layer that goes there."""
+    if not (subject.maps.values < 0).any():
+        return False
+    return controls.choice("zeroside", "Strongest", _SIDES, "the side of zero", buttons=True) == "below"
+
+
+def _key(subject: Subject, below: bool) -> _Key:
+    return subject.fed.card.key, subject.layer.key, subject.fed.whole, below
 
 
 def _before(subject: Subject, photo: Photo) -> NetworkInput:
@@ -114,10 +125,10 @@ def _before(subject: Subject, photo: Photo) -> NetworkInput:
 
 
 def _search(
-    subject: Subject, tray: _Tray, inputs: Mapping[str, NetworkInput], known: dict[str, Peaks]
+    subject: Subject, tray: _Tray, inputs: Mapping[str, NetworkInput], known: dict[str, Peaks], below: bool
 ) -> None:
     """Forwards of the pictures that are new to this layer, at the desk; shown while they are on their way."""
-    key = _key(subject)
+    key = _key(subject, below)
     if tray.job and tray.job_of[0] != key:
         _stop(tray)
     if tray.job and (not tray.job.running or not _new(inputs, known) <= tray.job_of[1]):
@@ -135,7 +146,9 @@ def _search(
         return
     if tray.job is None:
         new = [fed for digest, fed in inputs.items() if digest in missing]
-        tray.job = Background(search(subject.probe, subject.layer.key, new), cache.seat().owner, "search")
+        tray.job = Background(
+            search(subject.probe, subject.layer.key, new, below), cache.seat().owner, "search"
+        )
         tray.job_of = key, missing
         tray.job.wait(0.3)  # a small net is through with the samples at once
     if tray.job.running:
@@ -180,14 +193,18 @@ def _progress(tray: _Tray, job: Background[Mapping[str, Peaks]]) -> None:
 # ------------------------------------------------------------------------------------------- what is shown
 
 
-def _show(subject: Subject, found: Mapping[str, Peaks], inputs: Mapping[str, NetworkInput]) -> None:
+def _show(
+    subject: Subject, found: Mapping[str, Peaks], inputs: Mapping[str, NetworkInput], below: bool
+) -> None:
     spots = strongest(found, subject.unit, SHOWN)
     count = f"{len(found)} picture{'s' if len(found) != 1 else ''}"
     if not spots:
-        st.markdown(f"**Nowhere**: this unit is above zero in none of {count}.")
+        st.markdown(f"**Nowhere**: this unit is {_side(below)} zero in none of {count}.")
         return
     framed = unit_controls.framed(subject)
-    st.markdown(f"**Strongest in {count}**: {framed.patch}. Pick one to look at its picture.")
+    st.markdown(
+        f"**{'Lowest' if below else 'Strongest'} in {count}**: {framed.patch}. Pick one to look at its picture."
+    )
     if subject.layer.layout == "heads":
         st.caption(_asking(spots[0].query is not None))
     elif subject.layer.kind in WINDOWED:
@@ -206,9 +223,13 @@ def _show(subject: Subject, found: Mapping[str, Peaks], inputs: Mapping[str, Net
         buttons=True,
     )
     st.caption(
-        f"Places where it is above zero and no neighbour is stronger, {PEAKS} of a picture at most, the strongest "
-        "first."
+        f"Places where it is {_side(below)} zero and no neighbour is {'lower' if below else 'stronger'}, {PEAKS} of a "
+        f"picture at most, the {'lowest' if below else 'strongest'} first."
     )
+
+
+def _side(below: bool) -> str:
+    return "below" if below else "above"
 
 
 def _asking(pairs: bool) -> str:
@@ -233,7 +254,7 @@ def _tile(subject: Subject, framed: Framed, spot: Spot, fed: NetworkInput) -> Ti
         asks, share = spot.query
         pair = cache.patch_pair(fed, _box(subject, framed, asks), box)
         return Tile(key, f"{_percent(share)} · mean {_percent(spot.value)}", pair, name)
-    value = _percent(spot.value) if subject.layer.layout == "heads" else f"{spot.value:.4g}"
+    value = _percent(spot.value) if subject.layer.layout == "heads" else typeset(spot.value, ".4g")
     return Tile(key, value, cache.patch(fed, box), name)
 
 
