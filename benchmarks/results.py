@@ -60,6 +60,11 @@ def interleaved(
     return {name: np.array(times) for name, times in taken.items()}
 
 
+def spread(values: Sequence[float] | np.ndarray) -> str:
+    """Median, and the 95th percentile in brackets."""
+    return f"{np.median(values):.0f} [{np.percentile(values, 95):.0f}]"
+
+
 def ratio(times: np.ndarray, floor: np.ndarray) -> str:
     """Ratio of the medians, and in brackets where four fifths of the rounds' own ratios lie."""
     low, high = np.percentile(times / floor, [10, 90])

@@ -8,7 +8,6 @@ import random
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -996,22 +995,8 @@ def test_eight_threads_that_profile_at_once_do_not_disturb_each_other():
     assert wrong == []
 
 
-def test_a_profile_takes_a_few_times_as_long_as_torch_alone_and_allocates_nothing():
-    """Times as multiples of a bare forward on the meta device; memory above the imports, in a fresh process."""
-    network = bare("resnet152").eval().to("meta")
-
-    def quickest(run: Callable[[], object]) -> float:
-        times = []
-        for _ in range(5):
-            start = time.process_time()
-            run()
-            times.append(time.process_time() - start)
-        return min(times)
-
-    picture = torch.empty(1, 3, 224, 224, device="meta")
-    with torch.no_grad():
-        floor = quickest(lambda: network(picture))
-    assert quickest(lambda: profile(network, (3, 224, 224))) < 5 * floor
+def test_a_profile_allocates_nothing():
+    """Memory above the imports, in a fresh process."""
     script = """if True:
         import resource
         from tests.test_profiling import bare, profile

@@ -641,44 +641,38 @@ def test_rows_that_are_not_drawn_are_reached_by_keys(page: Page, address: str):
     expect(page.locator(".body .row:focus")).to_be_in_viewport()
 
 
+# A table by itself, then sorted, opened, scrolled: [rows of the page, their first name] after each step.
 HARNESS = """
 async ([html, css, script, table]) => {
     document.body.innerHTML = "<div id=host style='width:1300px'></div>";
     const module = await import(URL.createObjectURL(new Blob([script], {type: "text/javascript"})));
-    const times = [];
-    for (let run = 0; run < 5; run++) {
-        const host = document.createElement("div");
-        document.querySelector("#host").replaceChildren(host);
-        const root = host.attachShadow({mode: "open"});
-        root.innerHTML = `<style>${css}</style>${html}`;
-        const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-        await painted();
-        const data = {table, chosen: null, answered: 0, repairs: [], formats: [], exported: null, hues: {}};
-        data.height = 600;
-        const start = performance.now();
-        module.default({data, parentElement: root, setStateValue() {}, setTriggerValue() {}});
-        await painted();
-        const first = performance.now();
-        root.querySelector('[data-sort="macs"]').click();
-        await painted();
-        const sorted = performance.now();
-        root.querySelector('.status .back').click();
-        root.querySelector('[data-depth="Infinity"]').click();
-        await painted();
-        const opened = performance.now();
-        root.querySelector('.scroller').scrollTop = 15000;
-        await painted();
-        await painted();
-        const scrolled = performance.now();
-        if (!root.querySelector('.body .row')) throw new Error("nothing was drawn");
-        times.push([first - start, sorted - first, opened - sorted, scrolled - opened]);
+    const root = document.querySelector("#host").attachShadow({mode: "open"});
+    root.innerHTML = `<style>${css}</style>${html}`;
+    const data = {table, chosen: null, answered: 0, repairs: [], formats: [], exported: null, hues: {}, height: 600};
+    const steps = [
+        () => module.default({data, parentElement: root, setStateValue() {}, setTriggerValue() {}}),
+        () => root.querySelector('[data-sort="macs"]').click(),
+        () => {
+            root.querySelector('.status .back').click();
+            root.querySelector('[data-depth="Infinity"]').click();
+        },
+        () => (root.querySelector('.scroller').scrollTop = 15000),
+    ];
+    const found = [];
+    for (const step of steps) {
+        step();
+        for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+        const rows = [...root.querySelectorAll('.body .row')];
+        const scroller = root.querySelector('.scroller'), box = scroller.getBoundingClientRect();
+        const seen = rows.filter((row) => row.getBoundingClientRect().bottom > box.top + 60);
+        found.push([rows.length, seen[0].textContent, scroller.scrollHeight]);
     }
-    return [0, 1, 2, 3].map((step) => Math.min(...times.map((time) => time[step])));
+    return found;
 }
 """
 
 
-def test_a_thousand_rows_are_drawn_and_sorted_within_100_ms(page: Page):
+def test_of_a_thousand_rows_only_those_in_sight_are_on_the_page(page: Page):
     table = profiled("efficientnet_b7")
     message = rows_to_json(table, folds_of(table))
     assert len(message["rows"]) > 1_200
@@ -686,8 +680,17 @@ def test_a_thousand_rows_are_drawn_and_sorted_within_100_ms(page: Page):
     script = "\n".join((FOLDER / name).read_text("utf-8") for name in ("_shared.js", "layer_table.js"))
     page.goto("about:blank")
     first, ordered, opened, scrolled = page.evaluate(HARNESS, [html, css, script, message])
-    print(f"first {first:.0f} ms, sort {ordered:.0f} ms, open all {opened:.0f} ms, scroll {scrolled:.0f} ms")
-    assert max(first, ordered, opened, scrolled) < 100
+    assert all(count < 60 for count, _, _ in (first, ordered, opened, scrolled))
+    line = opened[2] / len(message["rows"])
+    assert 20 < line < 60  # room for every row, in CSS pixels
+    # the heaviest layer comes first
+    heaviest = max(row.macs for row in table.rows if row.role != "container")
+    assert f"{heaviest:,}" in ordered[1]
+    assert opened[1].startswith("features")
+    # far down: the row that stands there in the tree
+    place = round(15_000 / line)
+    names = [row.path.rsplit(".", 1)[-1] for row in table.rows]
+    assert any(scrolled[1].startswith(name) for name in names[place - 3 : place + 4])
 
 
 # ------------------------------------------------------------------------------- for everybody

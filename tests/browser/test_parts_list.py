@@ -197,26 +197,19 @@ def test_undo_in_the_middle_of_quick_work_loses_nothing(page: Page, address: str
     assert shown(page) == titles("conv", "relu", "relu", "max_pool", "flatten")
 
 
-def test_an_edit_is_on_the_screen_within_100_ms(page: Page, address: str):
+def test_an_edit_is_on_the_screen_before_python_has_heard(page: Page, address: str):
     visit(page, address, CLASSICS["resnet152"].spec)
     choose(page, "Convolution")
-    times = rows(page).first.evaluate(
-        """async (first) => {
-            const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    before, now = rows(page).first.evaluate(
+        """(first) => {
             const key = { key: "d", ctrlKey: true, bubbles: true, composed: true };
-            const rows = first.parentElement, times = [];
-            for (let turn = 0; turn < 5; turn++) {
-                const count = rows.children.length, start = performance.now();
+            const rows = first.parentElement, before = rows.children.length;
+            for (let turn = 0; turn < 5; turn++)
                 rows.querySelector('[tabindex="0"]').dispatchEvent(new KeyboardEvent("keydown", key));
-                if (rows.children.length !== count + 1) throw new Error("nothing came");
-                await painted();
-                times.push(performance.now() - start);
-            }
-            return times;
+            return [before, rows.children.length]; // in the same turn of the browser's loop: nothing has been sent
         }"""
     )
-    print(f"edits on the screen after {[round(each) for each in times]} ms")
-    assert sorted(times)[2] < 100
+    assert now == before + 5
     holds(page, lambda spec: kinds(spec)[:6] == ["conv"] * 6)
 
 
