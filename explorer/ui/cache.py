@@ -531,7 +531,7 @@ def origin(model: str, layer: str, unit: int) -> str:
     return desk().run(lambda: unit_tracing.source_layer(_flow(used), layer, unit), owner=seat().owner)
 
 
-@st.cache_resource(scope="session", max_entries=2, show_spinner=False, hash_funcs=_BY_DIGEST)
+@st.cache_resource(scope="session", max_entries=1, show_spinner=False, hash_funcs=_BY_DIGEST)
 def reading(fed: NetworkInput, layer: str, unit: int) -> Reading:
     """What makes one map: the maps that it reads, 13 MB at most for VGG's first layers, 0.1 to 3 MB for most."""
     used = probe(fed.card.key)
