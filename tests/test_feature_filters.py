@@ -212,6 +212,17 @@ def test_doubles_are_told_with_their_cosine():
     assert f"{count} pairs are double" in told(at)
     assert f"A double of filter 21: cosine +{table[7, 21]:.3f}." in told(at)
     assert "7 double" in labels(at)
+    (drawn,) = (
+        json.loads(one.proto.json)
+        for one in at.get("bidi_component")
+        if one.proto.component_name.endswith("_pairs")
+    )
+    assert len(drawn["pairs"]) == min(count, 12)
+    chosen = next(pair for pair in drawn["pairs"] if pair["key"] == drawn["selected"])
+    assert "7" in chosen["label"].split(" · ")
+    for pair in drawn["pairs"]:
+        first, second = map(int, pair["label"].split(" · "))
+        assert pair["detail"].replace("−", "-") == f"{table[first, second]:+.3f}"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from explorer.filter_tracing import Behind, Origin
 from explorer.filters import ALIKE, DEAD, Dead, Duplicates, orders_of, strongest_slices
 from explorer.images import plain
 from explorer.ui import cache, controls, feature_controls, link
+from explorer.ui.components.pairs import MapPair, pairs
 from explorer.ui.components.tiles import Tile, tiles
 from explorer.ui.feature_controls import Subject
 from explorer.ui.feature_panels import filter_words as words
@@ -305,18 +306,53 @@ def _dead_and_double(shown: Shown, dead: Sequence[Dead], twins: Duplicates) -> N
         st.markdown(words.silent(silent, LISTED))
     if twins.count:
         more = f" The {len(twins.pairs):,} most alike:" if twins.count > len(twins.pairs) else ""
-        pairs = "1 pair is" if twins.count == 1 else f"{twins.count:,} pairs are"
-        _listing(
-            f"{pairs} double, with a cosine beyond ±{ALIKE}: "
-            f"{len(twins.members):,} filters; where it is negative, one is the other’s negative.{more}",
-            [f"{pair.first} and {pair.second}: {words.signed(pair.cosine)}" for pair in twins.pairs],
+        count = "1 pair is" if twins.count == 1 else f"{twins.count:,} pairs are"
+        st.markdown(
+            f"{count} double, with a cosine beyond ±{ALIKE}: "
+            f"{len(twins.members):,} filters; where it is negative, one is the other’s negative.{more}"
         )
+        _doubles(shown, twins)
     elif stored.slices == 1 and stored.groups == len(stored):
         st.markdown("None can be a double of another: each reads a channel that no other reads.")
     elif stored.weights[0].size == 1:
         st.markdown("Filters of a single weight have no pattern, so none is a double.")
     else:
         st.markdown(f"No two are double: none have a cosine beyond ±{ALIKE}.")
+
+
+def _doubles(shown: Shown, twins: Duplicates) -> None:
+    """Pairs of filters to look at, a page of them; picking one chooses its first filter, then its second."""
+    name, context = "filters_doubles", shown.origin.layer
+    own = [n for n, pair in enumerate(twins.pairs) if shown.number in (pair.first, pair.second)]
+    pages = -(-len(twins.pairs) // LISTED)
+    page = noted(name, context, own[0] // LISTED if own else 0, pages - 1)
+    first, last = page * LISTED, min((page + 1) * LISTED, len(twins.pairs))
+
+    def picture(number: int) -> str:
+        return data_uri(png(filter_tile(shown.bank, number, 96, shown.peak)))
+
+    entries = []
+    for key, pair in enumerate(twins.pairs[first:last], start=first):
+        label, cosine = f"{pair.first} · {pair.second}", words.signed(pair.cosine)
+        hint = f"Filters {pair.first} and {pair.second}: cosine {cosine}"
+        entries.append(MapPair(key, picture(pair.first), picture(pair.second), label, cosine, hint))
+
+    def pick(key: int) -> None:
+        pair = twins.pairs[key]
+        _picker(shown)(str(pair.second if shown.number == pair.first else pair.first))
+
+    pairs(
+        "filter doubles",
+        "Double filters",
+        ("Filter", "its double, and their cosine"),
+        entries,
+        own[0] if own else -1,
+        page,
+        pages,
+        f"{first + 1:,}–{last:,} of {len(twins.pairs):,}",
+        pick,
+        lambda to: note(name, context, to),
+    )
 
 
 def _silent(shown: Shown, dead: Sequence[Dead]) -> list[int]:
