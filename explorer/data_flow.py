@@ -26,18 +26,12 @@ from torch.utils._pytree import tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from explorer.activations import Layer, Probe
-from explorer.dry_run import Operation, Watching, tensors
+from explorer.dry_run import Operation, Watching, is_pointwise, operations, tensors
 from explorer.errors import LayerError, ModelError
 from explorer.stages import blank
 from explorer.unit_sources import PICTURE
 
 _ops: Any = torch.ops.aten
-
-
-def operations(names: str) -> frozenset[Any]:
-    """Operations of aten, in all of their overloads, by their names."""
-    return frozenset(getattr(_ops, name) for name in names.split())
-
 
 CONVOLUTION: Final = _ops.convolution
 ATTENTION: Final = _ops._native_multi_head_attention
@@ -54,8 +48,6 @@ _MOVED: Final = operations(
     "roll flip pixel_shuffle channel_shuffle"
 )
 _REARRANGED: Final = _MOVED | VIEWS | JOINED | {PADDING}
-_POINTWISE: Final = operations("hardswish hardswish_ _prelu_kernel")
-"""Those that torch does not tag as such."""
 
 _IDLE: Final = ("Identity", "Dropout", "Dropout2d", "StochasticDepth", "DropPath")
 
@@ -129,7 +121,7 @@ class Node:
     @property
     def pointwise(self) -> bool:
         """Whether each element follows from the operands' in its place, smaller ones spread over it."""
-        return torch.Tag.pointwise in getattr(self.function, "tags", ()) or self.packet in _POINTWISE
+        return is_pointwise(self.function)
 
     @property
     def products(self) -> Products | None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 
 class Operation(NamedTuple):
@@ -54,6 +55,38 @@ class Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for follow in self.followers:
             follow(operation)
         return result
+
+
+_ops: Any = torch.ops.aten
+
+
+def operations(names: str) -> frozenset[Any]:
+    """Operations of aten, in all of their overloads, by their names."""
+    return frozenset(getattr(_ops, name) for name in names.split())
+
+
+_UNTAGGED: Final = operations(
+    "hardswish hardswish_ _prelu_kernel celu_ elu_ hardsigmoid_ hardtanh_ leaky_relu leaky_relu_ selu_"
+)
+"""Pointwise, though torch does not tag them so; torch 2.11 the last seven, newer ones no more than the first three."""
+_COUNTED: Final = {
+    # torch 2.11 counts nothing of what attention runs as on the CPU
+    _ops._scaled_dot_product_flash_attention_for_cpu: _ops._scaled_dot_product_flash_attention,
+}
+
+
+def is_pointwise(function: Any) -> bool:
+    """Whether each element that an operation gives follows from those in its place alone."""
+    return torch.Tag.pointwise in getattr(function, "tags", ()) or (
+        getattr(function, "overloadpacket", None) in _UNTAGGED
+    )
+
+
+def macs_of(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> int | None:
+    """The multiplications of an operation that has run; None of one that torch does not count."""
+    packet = function.overloadpacket
+    count = flop_registry.get(_COUNTED.get(packet, packet))
+    return None if count is None else count(*args, **kwargs, out_val=result) // 2
 
 
 def tensors(value: Any) -> tuple[Tensor, ...]:
@@ -134,7 +167,7 @@ def attention(
         return functional.scaled_dot_product_attention(
             query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
         )
-    fused: Tensor = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+    fused: Tensor = _ops._scaled_dot_product_flash_attention_for_cpu(
         query, key, value, 0.0, is_causal, attn_mask=attn_mask, scale=scale
     )[0]
     return fused

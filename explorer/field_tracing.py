@@ -32,7 +32,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from explorer.convolution import Pair
-from explorer.dry_run import Operation, Watching, without_weights
+from explorer.dry_run import Operation, Watching, is_pointwise, without_weights
 from explorer.errors import ModelError
 from explorer.receptive_field import Axis, ReceptiveField, Spans
 from explorer.stages import blank
@@ -625,8 +625,6 @@ _RULES: Final[Mapping[str, _Rule]] = MappingProxyType(
         "cat": _cat,
         **dict.fromkeys(("view", "_unsafe_view"), _view),
         **dict.fromkeys(("detach", "alias", "_to_copy"), _same),
-        # pointwise, though torch does not tag them so
-        **dict.fromkeys(("hardswish", "hardswish_", "_prelu_kernel"), _pointwise),
     }
 )
 """What an operation of aten does to the sight of its tensors, by its name."""
@@ -636,7 +634,7 @@ def _rule(operation: Any) -> _Rule:
     name = operation._schema.name.partition("::")[2]
     if name in _RULES:
         return _RULES[name]
-    if torch.Tag.pointwise in operation.tags:
+    if is_pointwise(operation):
         return _pointwise
     raise _UnknownError(name)
 

@@ -25,9 +25,9 @@ from explorer.data_flow import (
     Node,
     at,
     looked_up,
-    operations,
     rearranged,
 )
+from explorer.dry_run import operations
 from explorer.errors import LayerError
 from explorer.filters import FilterBank, Norm, bank_of
 

@@ -20,10 +20,9 @@ from torch.nn import functional
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
-from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from explorer.dry_run import Operation, Watching, attention, multi_head_attention, tensors
+from explorer.dry_run import Operation, Watching, attention, macs_of, multi_head_attention, tensors
 from explorer.field_tracing import Field, Tracer
 from explorer.layer_words import mac_term, settings_of
 from explorer.live_memory import Holdings
@@ -332,9 +331,8 @@ class Run:
         if not self.stack:
             return
         draft = self.stack[-1]
-        count = flop_registry.get(operation.function._overloadpacket)
-        if count is not None:
-            macs = count(*operation.args, **operation.kwargs, out_val=operation.result) // 2
+        macs = macs_of(operation.function, operation.args, operation.kwargs, operation.result)
+        if macs is not None:
             draft.macs += macs
             draft.terms.append(mac_term(operation) or f"{macs:,}")
         if operation.function._overloadpacket.__name__ in _BLANK:

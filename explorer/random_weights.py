@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
-from torch.utils.flop_counter import flop_registry
 
-from explorer.dry_run import tensors
+from explorer.dry_run import macs_of, tensors
 from explorer.errors import ModelError
 from explorer.networks.reading import budget, read_network
 from explorer.networks.reading.values import Lazy, ReadModule
@@ -140,9 +139,7 @@ class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return  # of shapes that do not fit, or of one number's value: it fails, or is small, with numbers too
         written = {id(each) for each in tensors((given, named))}
         self.bytes -= sum(each.nbytes for each in tensors(made) if id(each) not in written)
-        count = flop_registry.get(func.overloadpacket)
-        if count is not None:
-            self.work -= count(*args, **kwargs, out_val=made) // 2
+        self.work -= macs_of(func, args, kwargs, made) or 0
         if self.bytes < 0 or self.work < 0:
             raise ModelError("With numbers, the code takes more memory or time than it showed with shapes.")
 

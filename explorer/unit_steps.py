@@ -9,7 +9,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from explorer.data_flow import BATCH_NORMS, DataFlow, Node, Wanted, at, operations, spread
+from explorer.data_flow import BATCH_NORMS, DataFlow, Node, Wanted, at, spread
+from explorer.dry_run import operations
 from explorer.unit_sources import Floats, Reals, Step
 
 GROUP_NORM: Final = operations("native_group_norm")

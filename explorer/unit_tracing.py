@@ -29,10 +29,10 @@ from explorer.data_flow import (
     Products,
     Wanted,
     at,
-    operations,
     rearranged,
     spread,
 )
+from explorer.dry_run import operations
 from explorer.errors import LayerError
 from explorer.unit_sources import PICTURE, NoProducts, Reading
 from explorer.unit_steps import NORMS, Stretch, floats
