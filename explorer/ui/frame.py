@@ -15,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explorer.errors import ModelError
 from explorer.ui import errors, link, warmup
+from explorer.ui.components.navigation import navigation as keep_way
 
 ROOT = Path(__file__).resolve().parents[2]
 Parameters = ParamSpec("Parameters")
@@ -151,6 +152,7 @@ def shell() -> None:
     with st.container(key="heading", horizontal=True, vertical_alignment="bottom"):
         st.title(room.title, anchor=False, width="content")
         st.markdown(room.sentence, width="content")
+        keep_way("navigation")
     link.begin(room.path)
     try:
         if room.path:
