@@ -107,7 +107,7 @@ def read_units(text: str, layer: Layer) -> tuple[int, ...]:
     joined = re.sub(r"\s*(?:-|–|\.\.|\bto\b)\s*", "-", text.strip())
     units: set[int] = set()
     for part in filter(None, re.split(r"[,;\s]+", joined)):
-        found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part, re.ASCII)
+        found = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", part, re.ASCII)
         if not found:
             raise LayerError(f"“{part[:20]}” is neither a unit’s number nor a range such as 20–40.")
         ends = sorted(int(end) for end in (found[1], found[2] or found[1]))
@@ -118,7 +118,7 @@ def read_units(text: str, layer: Layer) -> tuple[int, ...]:
 
 def _there(unit: int, layer: Layer) -> None:
     if unit >= layer.channels:
-        raise LayerError(f"{layer.key} has no unit {unit}: they go from 0 to {layer.channels - 1}.")
+        raise LayerError(f"{layer.key} has no unit {unit:,}: they go from 0 to {layer.channels - 1}.")
 
 
 def read_off(text: str, layer: Layer) -> Off:

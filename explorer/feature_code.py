@@ -85,5 +85,6 @@ chosen = maps[{unit}]
 peak = max(abs(chosen.min()), abs(chosen.max()), 1e-12)
 plt.imsave("{MAP}", chosen, cmap="RdBu_r", vmin=-peak, vmax=peak)  # white is zero
 '''
-    title = f"The maps of {layer.key} of {fed.card.title}, and map {unit} as a picture."
+    what = "head" if layer.layout == "heads" else "map"
+    title = f"The {what}s of {layer.key} of {fed.card.title}, and {what} {unit} as a picture."
     return opening(fed).script(title, ["matplotlib"], imports, _TO_MAPS[layer.layout], rest)

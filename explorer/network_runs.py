@@ -147,8 +147,16 @@ class Run:
                 self.drafts.append(top)
             if top.role != "container":  # it gave nothing that `follow` could see, but data came to it
                 top.sources |= frozenset().union(*map(self._sources_of, top.arrived)) - {top}
+            self._cut()
             return explain(error, top.path, top.kind, top.module, top.arrived)
         return None
+
+    def _cut(self) -> None:
+        """What is open has failed: it holds what ran inside, and what failed itself holds nothing."""
+        for draft in reversed(self.stack):
+            inside = [each for each in self.drafts if each.parent is draft]
+            draft.weights = [weight for each in inside for weight in each.weights]
+            draft.buffers = sum(each.buffers for each in inside)
 
     def _keep(self, tensor: Tensor) -> Tensor:
         """Autograd keeps a tensor for the backward: its storage counts once, for who keeps it first."""

@@ -62,7 +62,8 @@ class LayerProfile:
         inputs, outputs: their shapes; no outputs of what failed, and of what it stands in.
         activations: elements of the outputs; 0 where it `shares`.
         shares: whether the output is a view of the input, or written over it: nothing new.
-        parameters: of a layer its own, of a container all inside; each counted once, at its first use.
+        parameters: of a layer its own, of a container all inside; each counted once, at its first use.  Of what
+            failed none, and of what it stands in those of what ran: as with all that is counted here.
         trainable: those of them that are trained.
         buffers: elements of buffers, likewise.
         macs: multiplications; of a container of all inside.

@@ -1,11 +1,18 @@
-"""Code that reproduces what is on screen, with public packages and nothing of ours."""
+"""What visitors take home: code that reproduces what is on screen, the picture at its best, and names of files."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
 
+import numpy as np
+from PIL import Image
+
+from explorer.activations import Layer
 from explorer.families import FAMILIES
 from explorer.images import Photo
 from explorer.models import ModelCard, NetworkInput
@@ -24,6 +31,8 @@ LOADERS = {
     "bricks": "brick",
 }
 _FAMILIES = {name: family.name for family in FAMILIES for name in family.members}
+_LONGEST: Final = 40, 64
+"""Letters of a part of a file's name, and of a layer's in it."""
 PICTURE = "picture.png"
 """What the code calls a picture that scikit-image does not have."""
 
@@ -64,6 +73,53 @@ def to_grid(maps):
 def needs_picture(photo: Photo) -> bool:
     """Whether the code reads the picture from the file `PICTURE`, which must be taken home too."""
     return photo.sample not in LOADERS
+
+
+def closeup(fed: NetworkInput, times: int) -> np.ndarray:
+    """What the network is fed, `times` as large along each axis: uint8 (H, W, 3), from the photograph's own pixels.
+
+    Of a network that is not fed colours it is what it is fed, enlarged.
+    """
+    shown, photo = fed.image(), fed.photo
+    size, box = (shown.shape[1] * times, shown.shape[0] * times), fed.box
+    edges = box.left, box.top, box.left + box.width, box.top + box.height
+    inside = min(edges) >= 0 and edges[2] <= photo.width and edges[3] <= photo.height
+    if fed.preprocessing.channels == 3 and inside:
+        return np.asarray(Image.fromarray(photo.pixels).resize(size, Image.Resampling.BICUBIC, edges))
+    return np.asarray(Image.fromarray(shown).resize(size, Image.Resampling.BICUBIC))
+
+
+def short_stem(text: str) -> str:
+    """A part of a file's name, of small letters, digits and hyphens: whole words from its beginning.
+
+    >>> short_stem("My holiday (1).old")
+    'my-holiday-1-old'
+    >>> short_stem("one-two-three-four-five-six-seven-eight-nine")
+    'one-two-three-four-five-six-seven-eight'
+    """
+    words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if len(words) <= _LONGEST[0]:
+        return words
+    return words[: _LONGEST[0] + 1].rpartition("-")[0] or words[: _LONGEST[0]]
+
+
+def layer_stem(layer: Layer) -> str:
+    """A layer in a file's name: no other of its network has the same; of long names the end, which tells them apart.
+
+    >>> attention = Layer("encoder.layers.encoder_layer_11.self_attention", 1, 12, "attention", 12, (14, 14), "heads")
+    >>> layer_stem(attention)
+    'encoder-layers-encoder_layer_11-self_attention-heads'
+    """
+    words = re.sub(r"[^A-Za-z0-9_]+", "-", layer.name).strip("-")
+    exact = words == layer.name.replace(".", "-") and "-" not in layer.name
+    exact, room = exact and not re.search(r"\.(heads|run\.[0-9]+)$", layer.name), _LONGEST[1]
+    if len(words) > room:
+        words, exact = words[-room - 1 :].partition("-")[2] or words[-room:], False
+    # what was left out or replaced may be all that tells two layers apart
+    mark = "" if exact else sha256(layer.name.encode()).hexdigest()[:6]
+    run = f"run-{layer.call}" if layer.call > 1 else ""
+    heads = "heads" if layer.layout == "heads" else ""
+    return "-".join(part for part in (words, mark, heads, run) if part)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ def explore(fed: NetworkInput) -> None:
     frame.send()
     with film:
         feature_show.further(subject)
+        frame.door("saliency", "The parts of the picture that spoke for an answer", model=fed.card.key)
 
 
 with frame.bench():

@@ -31,6 +31,7 @@ def explore(fed: NetworkInput, method: str) -> None:
     with film:  # last: it takes longest, and all else is on screen by then
         show.filmstrip(fed, maps[0], recorder.default.name, look)
         show.saliency_downloads(fed, maps, scale, look)
+        frame.door("features", "The maps of this layer", model=fed.card.key, module=layer)
 
 
 with frame.bench():

@@ -20,6 +20,7 @@ from explorer.images import SAMPLES, decode_photo, sample_photo
 from explorer.models import DEFAULT_MODEL, RANDOM, NetworkInput, card, load_network
 from explorer.ui.feature_panels import compare
 from tests.test_pages import choices, visit
+from tests.test_unit_page import key_of_tokens
 from tests.zoo import embedded
 
 LAYER = "blocks.2.1"
@@ -284,3 +285,24 @@ def test_an_order_of_pictures_is_forgotten_where_networks_are_compared():
     at = visit("features", deeper="compare", module=LAYER, sideorder="differ", sidewith="random")
     assert not at.warning
     assert "sideorder" not in choices(at)
+
+
+def test_attentions_heads_are_compared_as_heads():
+    at = visit(
+        "features",
+        model=key_of_tokens(True),
+        module="block.self_attention@heads",
+        map="1",
+        deeper="compare",
+        sidewith="picture",
+    )
+    assert not at.error
+    words = told(at)
+    assert "Head 1 gives **" in words
+    assert "Numbers under a pair: its head" in words
+    html = " ".join(block.proto.body for block in at.get("html"))
+    assert html.count("heads, head 1<") == 2
+    assert "unit 1" not in words + html
+    assert all(pair["hint"].startswith("Head ") for pair in component(at, "pairs")["pairs"])
+    maps = visit("features", module="blocks.3.0", map="5", deeper="compare", sidewith="picture")
+    assert "Unit 5 gives **" in told(maps)

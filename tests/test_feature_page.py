@@ -15,7 +15,7 @@ from torch import Tensor
 from explorer.images import Photo, sample_photo
 from explorer.models import DEFAULT_MODEL, card, load_network
 from explorer.networks.source import Source, write_source
-from explorer.ui import cache
+from explorer.ui import cache, feature_controls, link
 from explorer.ui.feature_show import PANELS
 from tests.test_pages import choices, visit
 
@@ -269,3 +269,30 @@ def test_every_panel_opens_for_maps_and_for_numbers_without_places(panel: str):
         at = visit("features", deeper=panel, module=module)
         assert not at.exception, (panel, module)
         assert not at.error, (panel, module)
+
+
+def moved_to(at: AppTest, layer: str) -> AppTest:
+    """Choose another layer, as the strip does."""
+    at.session_state["choice:module"] = layer
+    at.session_state["choices since the last run"] = True
+    return at.run()
+
+
+def test_a_pinned_cell_stays_where_the_next_layer_has_the_same_grid():
+    at = visit("features", module="blocks.2.1.conv_dw", place="9-12", deeper="home")
+    at = moved_to(at, "blocks.2.1.bn2")
+    assert choices(at)["place"] == "9-12"
+    assert not at.warning
+    assert "place" not in choices(moved_to(at, "blocks.4.0"))
+    assert not at.warning
+
+
+def test_heads_keep_their_number_from_layer_to_layer(monkeypatch: pytest.MonkeyPatch):
+    chosen = {"module": "encoder.0.attention@heads", "map": "2", "filters": "x"}
+    monkeypatch.setattr(link, "read", lambda name, default="": chosen.get(name, default))
+    monkeypatch.setattr(link, "choose", chosen.__setitem__)
+    monkeypatch.setattr(link, "forget", lambda *names: [chosen.pop(name, None) for name in names])
+    feature_controls.take_layer("encoder.1.attention@heads")
+    assert chosen == {"module": "encoder.1.attention@heads", "map": "2"}
+    feature_controls.take_layer("encoder.1.mlp")
+    assert chosen == {"module": "encoder.1.mlp"}

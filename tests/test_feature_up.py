@@ -316,9 +316,34 @@ def test_ranges_are_typed_and_what_cannot_be_read_stays_with_a_sentence(fed: Net
     assert at.text_input(key="listed control").value == "3-5, 672"
     assert f"{CONV} has no unit 672" in told(at)
     assert "they go from 0 to 671." in told(at)
+    assert "The units that are off stay as they were." in told(at)
+    at.text_input(key="listed control").set_value("1-1000000").run()
+    assert "has no unit 1,000,000" in told(at)
     at.text_input(key="listed control").set_value("").run()
     assert choices(at)["off"] == "list"
     assert "has no unit" not in told(at)
+
+
+def test_chosen_units_have_a_line_too_wherever_they_rank():
+    ranks = [
+        entry["key"]
+        for entry in component(visit("features", deeper="up", module=CONV), "effects", "Units")["entries"]
+    ]
+    far = next(unit for unit in range(672) if unit not in ranks)
+    at = visit("features", deeper="up", module=CONV, off=str(far))
+    entries = {entry["key"]: entry for entry in component(at, "effects", "Units")["entries"]}
+    assert entries[far]["off"]
+    assert "Below these are units that were chosen." in told(at)
+
+
+def test_a_last_layer_that_says_nothing_is_said(monkeypatch: pytest.MonkeyPatch):
+    from explorer.ui import cache
+
+    monkeypatch.setattr(cache, "class_scores", lambda fed, ablations=(): np.zeros(1000, np.float32))
+    at = visit("features", deeper="up", module=CONV)
+    assert not at.error
+    assert "All 1,000 classes get the same score, 0: the last layer says the same of anything" in told(at)
+    assert not [one for one in at.get("bidi_component") if one.proto.component_name.endswith("_effects")]
 
 
 def test_groups_are_switched_off_with_one_control_each(fed: NetworkInput):

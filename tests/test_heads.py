@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from explorer.activations import Probe
 from explorer.errors import LayerError
+from explorer.figures.sights import Sight
 from explorer.figures.signed import signed_picture
 from explorer.figures.tokens import gaze_picture, pair_picture
 from explorer.heads import attended, gaze
@@ -142,7 +144,8 @@ def test_the_strongest_of_a_tray_for_a_head_carry_the_token_that_looks():
 
 def test_a_pair_is_drawn_with_both_tokens_pixels_and_their_places():
     picture = np.random.default_rng(3).integers(0, 255, (62, 62, 3)).astype(np.uint8)
-    drawn = pair_picture(picture, ((0, 30), (31, 61)), ((31, 61), (0, 30)), side=256)
+    query, key = (Sight(box, box) for box in (((0, 30), (31, 61)), ((31, 61), (0, 30))))
+    drawn = pair_picture(picture, query, key, side=256)
     assert np.array_equal(drawn[:124:4, :124:4, :3], picture[:31, 31:])
     assert np.array_equal(drawn[:124:4, 132::4, :3], picture[31:, :31])
     assert (drawn[:124, :124, 3] == 255).all()
@@ -200,7 +203,12 @@ def test_only_tokens_that_are_there_can_look():
         gaze(probe, x, "between", (0, 0))
 
 
-def test_a_gaze_is_red_where_it_goes_and_leaves_the_rest_as_it_is():
+def grey(picture: np.ndarray) -> np.ndarray:
+    """As Pillow turns colours to grey, (H, W, 3)."""
+    return np.repeat(np.asarray(Image.fromarray(picture).convert("L"))[..., None], 3, 2).astype(int)
+
+
+def test_a_gaze_is_red_where_it_goes_and_leaves_the_rest_grey():
     picture = np.random.default_rng(2).integers(0, 255, (40, 40, 3)).astype(np.uint8)
     shares = np.zeros((4, 4))
     shares[1, 2], shares[3, 0] = 0.6, 0.3
@@ -209,11 +217,22 @@ def test_a_gaze_is_red_where_it_goes_and_leaves_the_rest_as_it_is():
     for (row, column), strength in (((1, 2), 1.0), ((3, 0), 0.5)):
         part = np.s_[10 * row : 10 * row + 10, 10 * column : 10 * column + 10]
         red = signed_picture(np.array([[strength]]), 1)[0, 0]
-        expected = (1 - 0.8 * strength) * picture[part] + 0.8 * strength * red
-        assert np.abs(drawn[part] - expected).max() <= 0.5
+        expected = (1 - 0.8 * strength) * grey(picture)[part] + 0.8 * strength * red
+        assert np.abs(drawn[part] - expected).max() <= 2  # the greys' rounding, and that of the share
         untouched[part] = False
-    assert np.array_equal(drawn[untouched], picture[untouched])
+    assert np.abs(drawn[untouched] - grey(picture)[untouched]).max() <= 1
     assert np.array_equal(gaze_picture(picture, shares, None, None), drawn)  # tokens that tile the picture
+
+
+def test_a_red_thing_in_the_picture_is_no_attention():
+    picture = np.zeros((40, 40, 3), np.uint8)
+    picture[5:25, 5:25] = (220, 10, 20)
+    shares = np.zeros((4, 4))
+    shares[3, 3] = 1
+    drawn = gaze_picture(picture, shares, None, None).astype(int)
+    coloured = np.ptp(drawn, axis=-1) > 0
+    assert coloured[30:, 30:].all()
+    assert coloured.sum() == 100
 
 
 def test_cells_of_overlapping_tokens_lie_in_the_middle_of_what_they_see():

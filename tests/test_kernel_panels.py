@@ -316,12 +316,16 @@ def chain_oracle(names: list[str], relu: bool) -> tuple[np.ndarray, np.ndarray]:
     return result, signal.correlate2d(picture, one, mode="valid")
 
 
+LARGEST = r"largest difference \*\*(\S+)\*\*; the result goes from (\S+) to (\S+)\."
+
+
 def test_a_chain_with_relu_differs_from_one_kernel_by_what_scipy_finds():
     at = visit("kernels", panel="chain", between="relu", step3="laplacian_4")
     result, single = chain_oracle(["sobel_x", "gaussian", "laplacian_4"], relu=True)
     assert "They do not agree" in told(at)
-    found = numbers(r"largest difference \*\*(\S+)\*\* of a range of (\S+)\.", told(at))
-    assert found == pytest.approx([np.abs(result - single).max(), np.ptp(result)], rel=1e-3)
+    inside = result[4:-4, 4:-4]
+    wanted = [np.abs(result - single).max(), inside.min(), inside.max()]
+    assert numbers(LARGEST, told(at)) == pytest.approx(wanted, rel=1e-3)
 
 
 def test_a_chain_without_relu_agrees_with_the_one_kernel():
@@ -329,9 +333,16 @@ def test_a_chain_without_relu_agrees_with_the_one_kernel():
     text = told(at)
     result, _ = chain_oracle(["sobel_x", "gaussian", "laplacian_4"], relu=False)
     assert "**They agree**" in text
-    difference, span = numbers(r"largest difference \*\*(\S+)\*\* of a range of (\S+),", text)
-    assert span == pytest.approx(np.ptp(result), rel=1e-3)
-    assert difference < 1e-5 * span
+    difference, least, most = numbers(LARGEST, text)
+    inside = result[4:-4, 4:-4]
+    assert (least, most) == pytest.approx((inside.min(), inside.max()), rel=1e-3)
+    assert difference < 1e-5 * (most - least)
+    # the same figure as under the pictures, border left out in both
+    (peak,) = numbers(
+        r"Its result</strong><br>up to ±([^<]+)<", "".join(e.proto.body for e in at.get("html"))
+    )
+    assert peak == pytest.approx(max(-least, most), rel=1e-3)
+    assert np.abs(result).max() > 1.05 * peak  # with the border it would be another
     assert "9×9. It takes 81 products a pixel, the chain 3·3 + 5·5 + 3·3 = 43" in text
     (last,) = (image for alt, image in pictures(at) if alt.startswith("The picture after step 3"))
     inside = np.abs(result[4:-4, 4:-4]).max()

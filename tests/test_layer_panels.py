@@ -268,8 +268,34 @@ def rows(at: AppTest) -> list[tuple[int, ...]]:
     return [tuple(map(int, re.findall(r"[KSPD] (\d+)", line))) for line in lines(at)]
 
 
-def without_holes_first(windows: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
-    return [window for holes in range(1, 5) for window in windows if window[3] == holes]
+def blanks(size: int, window: tuple[int, int, int, int]) -> int:
+    """How many outputs along an axis torch makes of padding alone: ones under ones give 0 there."""
+    k, s, p, d = window
+    sums = torch.nn.functional.conv1d(torch.ones(1, 1, size), torch.ones(1, 1, k), None, s, p, d)
+    return int((sums == 0).sum())
+
+
+def in_order(
+    windows: list[tuple[int, int, int, int]], sizes: tuple[int, ...], to: tuple[int, ...]
+) -> list[tuple[int, int, int, int]]:
+    """Those most in use first, then those without holes, then the smallest; last what reads padding alone."""
+
+    def usual(window: tuple[int, int, int, int]) -> bool:
+        k, s, p, d = window
+        if d > 1 or s > k:
+            return False
+        exact = all(k + (out - 1) * s == size for size, out in zip(sizes, to, strict=True))
+        return 2 * p + 1 == k or (p == 0 and exact)
+
+    return sorted(
+        windows,
+        key=lambda window: (
+            any(blanks(size, window) for size in sizes),
+            window[3],
+            not usual(window),
+            window,
+        ),
+    )
 
 
 def take(at: AppTest, window: str) -> AppTest:
@@ -297,9 +323,12 @@ def test_windows_are_those_that_brute_force_finds_in_torch(layer: str, to: str, 
     wanted = brute(shape, sizes, make)
     assert wanted
     at = visit("arithmetic", about="solve", layer=layer, to=to)
-    assert rows(at) == without_holes_first(wanted)
+    assert rows(at) == in_order(wanted, shape[1:], sizes)
     assert f"{len(wanted)} windows lead" in told(at)
     for line, window in zip(lines(at), rows(at), strict=True):
+        count = blanks(shape[1], window)
+        assert ("only padding is read" in line) == any(blanks(size, window) for size in shape[1:])
+        assert not count or f"for {count} row" in line or len(shape) == 2
         for product, size in re.findall(r"(⌊[^=]*) = (\d+)", line):
             assert value(product) == int(size) in sizes, line
         assert (shape[1] + 2 * window[2] - window[3] * (window[0] - 1) - 1) // window[1] + 1 == sizes[0]
@@ -307,7 +336,17 @@ def test_windows_are_those_that_brute_force_finds_in_torch(layer: str, to: str, 
 
 def test_average_poolings_are_found_without_dilation():
     found = brute((1, 20, 20), (6, 6), lambda k, s, p, d: nn.AvgPool2d(k, s, p if d == 1 else 99))
-    assert rows(visit("arithmetic", about="solve", layer="adaptive_pool~1x20x20~t7", to="6")) == found
+    listed = rows(visit("arithmetic", about="solve", layer="adaptive_pool~1x20x20~t7", to="6"))
+    assert listed == in_order(found, (20, 20), (6, 6))
+
+
+def test_windows_that_people_use_come_first_and_those_over_padding_last():
+    """Halving 32: a 2 × 2 pool, then the windows of VGG's and ResNet's kind; last one that skips into the padding."""
+    at = visit("arithmetic", about="solve", layer="conv~1x32x32~o1~k3", to="16")
+    assert rows(at)[:4] == [(2, 2, 0, 1), (3, 2, 1, 1), (5, 2, 2, 1), (7, 2, 3, 1)]
+    assert rows(at)[-1] == (1, 3, 7, 1)
+    # begins at −7, −4, −1, 2, …, 29, 32, 35, 38: six of the sixteen lie outside 0 … 31
+    assert lines(at)[-1].endswith("for 6 rows, 6 columns only padding is read")
 
 
 def test_transposed_windows_lead_to_the_size_in_torch_and_none_is_missed():
@@ -338,7 +377,7 @@ def test_filters_leave_the_usual_and_reach_the_address():
     for name in ("odd", "solid", "exact"):
         at.toggle(key=f"solve {name}").set_value(True).run()
     assert rows(at) == [(k, s, p, d) for k, s, p, d in every if k % 2 and d == 1 and not (15 + 2 * p - k) % s]
-    assert all(line.endswith("; nothing is left over") for line in lines(at))
+    assert all("; nothing is left over" in line for line in lines(at))
     assert choices(at) == {
         "about": "solve", "layer": "conv~1x15x15~o1~k3", "to": "7", "odd": "1", "solid": "1", "exact": "1",
     }  # fmt: skip

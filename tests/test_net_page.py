@@ -15,6 +15,7 @@ import torchvision
 from streamlit.testing.v1 import AppTest
 from torch.utils.flop_counter import FlopCounterMode
 
+from explorer.net_export import folds_of, table_lines, to_course_listing, to_csv, to_markdown, totals
 from explorer.networks.source import Source, of_parts, write_source
 from explorer.networks.spec import NetworkSpec, part
 from explorer.ui import net_show
@@ -113,6 +114,27 @@ def test_code_that_fails_is_told_under_the_title() -> None:
     assert told["of weights in the whole net"][1] == f"{4 * (224 + 1160):,} bytes: 4 for each float32"
 
 
+def test_what_fails_is_counted_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables: list[Any] = []
+    monkeypatch.setattr(net_show, "layer_table", lambda *given, **_: tables.append(given[1]))
+    at = visit("networks", net=write_source(Source("code", SQUARE)), input="3x32x32")
+    told = figures(at)
+    before = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3), torch.nn.Conv2d(16, 32, 3))
+    count = sum(weight.numel() for weight in before.parameters())
+    assert count == 5_088
+    assert told["parameters so far"][1] == f"{count:,}"
+    assert told["MACs for one picture so far"][1].startswith(f"{32 * 32 * 27 * 16 + 16 * 16 * 144 * 32:,};")
+    assert told["layers with weights that multiply so far"][0] == "2"
+    assert told["of weights in the whole net"][1] == f"{4 * (count + 15_690):,} bytes: 4 for each float32"
+    (table,) = tables
+    assert totals(table)["parameters"] == sum(row.parameters for row in table.leaves) == count
+    shown = table_lines(table, folds_of(table))
+    for written in (to_markdown(table, shown), to_course_listing(table, shown), to_csv(table, shown)):
+        assert f"{count:,}" in written or f",{count}," in written
+        assert "15,690" not in written
+        assert "15690" not in written
+
+
 def test_layers_that_multiply_are_counted_with_attention() -> None:
     """ViT-B/16: a convolution, two dense layers in each of 12 blocks and the head, and 12 attentions."""
     at = visit("networks", net="classic~vit_b_16")
@@ -179,8 +201,8 @@ def doors(at: AppTest) -> dict[tuple[str, str], dict[str, str]]:
 
 
 ROOMS_OF_A_NET = {
-    ("features", "Random weights"): {"model": "random~classic~lenet5"},
-    ("saliency", "Random weights"): {"model": "random~classic~lenet5"},
+    ("features", "Feature maps, random weights"): {"model": "random~classic~lenet5"},
+    ("saliency", "Where it looks, random weights"): {"model": "random~classic~lenet5"},
     ("arithmetic", "Receptive fields"): {"about": "field", "stack": "net~classic~lenet5"},
 }
 
@@ -194,15 +216,15 @@ def test_doors_lead_to_the_same_net() -> None:
 
 def test_doors_carry_the_input() -> None:
     found = doors(visit("networks", net="classic~resnet18", input="3x64x64", further="on"))
-    assert found["saliency", "Random weights"] == {"model": "random~classic~resnet18@3x64x64"}
+    assert found["saliency", "Where it looks, random weights"] == {"model": "random~classic~resnet18@3x64x64"}
     assert found["arithmetic", "Receptive fields"]["stack"] == "net~classic~resnet18@3x64x64"
     # with trained weights it is fed as they were trained
-    assert found["saliency", "Trained weights"] == {"model": "resnet18.IMAGENET1K_V1"}
+    assert found["saliency", "Where it looks, trained weights"] == {"model": "resnet18.IMAGENET1K_V1"}
 
 
 def test_doors_to_the_network_that_is_installed() -> None:
     found = doors(visit("networks", net="classic~efficientnet_lite0", further="on"))
-    assert found["saliency", "Trained weights"] == {"model": "efficientnet_lite0"}
+    assert found["saliency", "Where it looks, trained weights"] == {"model": "efficientnet_lite0"}
 
 
 @pytest.mark.parametrize(
@@ -212,8 +234,8 @@ def test_doors_to_the_network_that_is_installed() -> None:
         (
             {"net": "classic~vit_h_14"},
             {
-                ("saliency", "Trained weights"),
-                ("features", "Trained weights"),
+                ("saliency", "Where it looks, trained weights"),
+                ("features", "Feature maps, trained weights"),
                 ("arithmetic", "Receptive fields"),
             },
             "the most is 1.00 GB",
@@ -250,6 +272,13 @@ BROKEN = """\
 net = nn.Sequential(
     nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(),
     nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(),
+)
+"""
+SQUARE = """\
+nn.Sequential(
+    nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+    nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+    nn.Flatten(), nn.Linear(32 * 7 * 7, 10),
 )
 """
 UNREAD = "This code has not been read yet"
@@ -439,7 +468,8 @@ def test_the_example_beside_a_classic_is_marked() -> None:
     ("code", "said"),
     [
         (CODE, "Chosen because the code runs with it."),
-        (BROKEN, "None of the usual inputs fits; 3×224×224 gets furthest."),
+        (SQUARE, "Found by trying: none of the usual inputs fits the code, 3×28×28 does."),
+        (BROKEN, "No square input that was tried fits; 3×224×224 gets furthest."),
         (f"net = {CODE}\nnet(torch.randn(1, 3, 48, 48))", "Taken from the code, which tries it itself."),
     ],
 )

@@ -23,6 +23,7 @@ from explorer.networks.source import (
     write_source,
 )
 from explorer.networks.spec import NetworkSpec, part
+from explorer.profiling import NetworkProfile, profile
 
 CODE = "nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))"
 SPEC = NetworkSpec("Small", (1, 28, 28), (part("conv", out_channels=8), part("flatten"), part("linear")))
@@ -98,6 +99,78 @@ def test_code_is_given_an_input_that_fits(code: str, shape: tuple[int, int, int]
     assert (made.input_shape, made.input_choice) == (shape, choice)
     with torch.no_grad():
         made.module(torch.empty(1, *shape, device="meta"))
+
+
+FIVES = """\
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv2d(3, 8, 5, stride=5)
+        self.up = nn.ConvTranspose2d(8, 3, 5, stride=5)
+
+    def forward(self, x):
+        return torch.cat([x, self.up(self.down(x))], 1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "shape"),
+    [
+        # two poolings halve 28 to 7; 29, 30 and 31 fit too, and leave something over
+        (
+            "nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), "
+            "nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32 * 7 * 7, 10))",
+            (3, 28, 28),
+        ),
+        ("nn.Sequential(nn.Flatten(), nn.Linear(3 * 1000 * 1000, 10))", (3, 1000, 1000)),
+        ("nn.Sequential(nn.Flatten(), nn.Linear(3 * 5 * 5, 10))", (3, 5, 5)),
+        ("nn.Sequential(nn.Conv2d(5, 4, 3), nn.AdaptiveAvgPool2d(1))", (5, 224, 224)),
+        ("nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.Linear(4 * 9 * 9, 10))", (3, 11, 11)),
+        # sides that are multiples of 5; nothing tells whether one is too small, so many are tried
+        (FIVES, (3, 160, 160)),
+    ],
+    ids=["pooled", "large", "small", "channels", "lazy", "fives"],
+)
+def test_where_no_usual_input_fits_a_square_is_found(code: str, shape: tuple[int, int, int]) -> None:
+    made = load(Source("code", code))
+    assert (made.input_shape, made.input_choice) == (shape, "found")
+    with torch.no_grad():
+        made.module(torch.empty(1, *shape, device="meta"))
+
+
+def test_every_side_is_found_that_a_dense_layer_asks_for() -> None:
+    for side in range(16, 400, 23):
+        flat = 4 * ((side - 4) // 2) ** 2
+        code = f"nn.Sequential(nn.Conv2d(2, 4, 5), nn.MaxPool2d(2), nn.Flatten(), nn.Linear({flat}, 10))"
+        made = load(Source("code", code))
+        assert made.input_choice == "found"
+        assert made.input_shape[0] == 2
+        assert (made.input_shape[1] - 4) // 2 == (side - 4) // 2
+
+
+DEEP = ", ".join(["nn.Conv2d(3, 3, 3, padding=1)"] * 60)
+
+
+@pytest.mark.parametrize(
+    ("code", "most"),
+    [
+        ("nn.Sequential(nn.Flatten(), nn.Linear(3 * 50 * 50 + 1, 10))", 600),  # no square has such an area
+        ("nn.Sequential(nn.Flatten(), nn.Linear(3 * 50 * 50, 10), nn.Linear(11, 2))", 600),
+        (f"nn.Sequential({DEEP}, nn.MaxPool2d(2), nn.Flatten(), nn.Linear(3 * 50 * 50 + 1, 10))", 60),
+        # what no side mends is not tried with every side: the usual inputs alone
+        (f"nn.Sequential({DEEP}, nn.Conv2d(4, 3, 3))", 17),
+    ],
+)
+def test_the_search_ends_where_no_square_fits(code: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[int, ...]] = []
+
+    def counting(module: torch.nn.Module, shape: tuple[int, int, int]) -> NetworkProfile:
+        tried.append(shape)
+        return profile(module, shape)
+
+    monkeypatch.setattr("explorer.networks.source.profile", counting)
+    assert load(Source("code", code)).input_choice == "furthest"
+    assert len(set(tried)) == len(tried) <= most
 
 
 @pytest.mark.parametrize(

@@ -826,6 +826,29 @@ FAILURES: list[tuple[nn.Module, str, int]] = [
 ]
 
 
+def test_what_fails_and_what_lies_behind_is_counted_nowhere():
+    shared = nn.Conv2d(8, 8, 1)
+    before = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), shared)
+    inside = nn.Sequential(shared, nn.BatchNorm2d(8), nn.Linear(7, 2), nn.BatchNorm2d(9))
+    table = profile(nn.Sequential(before, inside, nn.Linear(5, 5)), (3, 8, 8))
+    assert table.failure is not None
+    assert table.failure.path == "1.2"
+    first = sum(parameter.numel() for parameter in before.parameters())  # `shared` once
+    assert [(row.path, row.parameters, row.buffers) for row in table.rows] == [
+        ("", first + 16, 17 + 17),  # of a norm of 8 channels: 2 · 8 trained, 2 · 8 and a counter kept
+        ("0", first, 17),
+        ("0.0", 3 * 9 * 8 + 8, 0),
+        ("0.1", 16, 17),
+        ("0.2", 72, 0),
+        ("1", 16, 17),
+        ("0.2", 0, 0),  # again, under its first name
+        ("1.1", 16, 17),
+        ("1.2", 0, 0),
+    ]
+    assert table.parameters == table.trainable == sum(row.parameters for row in table.leaves)
+    assert (table.macs > 0, table.rows[-1].products) == (True, {})
+
+
 @pytest.mark.parametrize(
     ("network", "sentence", "count"), FAILURES, ids=lambda value: value if isinstance(value, str) else ""
 )

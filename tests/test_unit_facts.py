@@ -13,14 +13,15 @@ from torchvision.ops import SqueezeExcitation
 
 from explorer.activations import FeatureMaps, Layer, Probe
 from explorer.data_flow import DataFlow
-from explorer.errors import LayerError
+from explorer.errors import LayerError, ShapeError
+from explorer.figures.sights import Sight, sight, sight_picture
 from explorer.figures.signed import signed_picture
 from explorer.figures.unit_charts import bins_of, map_histogram
 from explorer.images import Photo, sample_photo
 from explorer.journey import seen
 from explorer.models import DEFAULT_MODEL, NetworkInput, card
 from explorer.profiling import profile
-from explorer.receptive_field import Box, ReceptiveField
+from explorer.receptive_field import Box, ReceptiveField, Spans
 from explorer.recording import Recorder
 from explorer.tray import LONG_SIDE, SHORT_SIDE, for_tray, search, strongest
 from explorer.unit_facts import peaks_of, unit_facts
@@ -236,3 +237,105 @@ def test_pictures_on_the_tray_are_small(size: tuple[int, int]):
         assert kept is photo
     else:
         assert kept.height / kept.width == pytest.approx(size[0] / size[1], rel=0.12)
+
+
+# --------------------------------------------------------------------------- what a cell sees, as a picture
+
+
+def drawn_plainly(picture: np.ndarray, field: ReceptiveField, cell: tuple[int, int]) -> list[list[str]]:
+    """What each pixel of the ground is, one by one: "read", "unread" or "padding"."""
+    height, width = picture.shape[:2]
+    starts = [field.start[axis] + cell[axis] * field.jump[axis] for axis in (0, 1)]
+    ends = [start + size for start, size in zip(starts, field.size, strict=True)]
+    for axis, length in enumerate((height, width)):
+        if field.size[axis] >= length:
+            starts[axis], ends[axis] = 0, length
+    read = field.clipped(cell, (height, width))
+    found = []
+    for row in range(starts[0], ends[0]):
+        line = []
+        for column in range(starts[1], ends[1]):
+            if not (0 <= row < height and 0 <= column < width):
+                line.append("padding")
+            elif read and read[0][0] <= row <= read[0][1] and read[1][0] <= column <= read[1][1]:
+                line.append("read")
+            else:
+                line.append("unread")
+        found.append(line)
+    return found
+
+
+FIELDS = [
+    ReceptiveField((5, 5), (2, 2), (-2, -2)),
+    ReceptiveField((3, 7), (4, 4), (-1, -3)),
+    ReceptiveField((40, 6), (2, 2), (-20, -2)),  # taller than the picture
+    ReceptiveField((40, 50), (8, 8), (-30, -30)),  # larger on both axes
+    ReceptiveField((1, 18), (1, 9), (0, -9)),  # as of one dimension
+    ReceptiveField((4, 4), (30, 30), (-30, -30)),  # cells in the padding alone
+    # the last windows read fewer rows than their region has
+    ReceptiveField(
+        (6, 6), (4, 4), (-1, -1),
+        spans=(
+            Spans(24, np.array([0, 3, 8]), np.array([4, 6, 10])),
+            Spans(20, np.array([2, 3, 20]), np.array([3, 8, -1])),
+        ),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("cell", [(0, 0), (1, 1), (2, 0), (0, 2)])
+def test_a_patch_shows_what_is_read_in_its_place_and_nothing_else_as_read(
+    field: ReceptiveField, cell: tuple[int, int]
+):
+    picture = np.random.default_rng(5).integers(0, 255, (24, 20, 3)).astype(np.uint8)
+    expected = drawn_plainly(picture, field, cell)
+    shown = sight(field, cell, picture.shape[:2])
+    times = 128 // max(len(expected), len(expected[0]))
+    drawn = sight_picture(picture, shown, 128)
+    assert drawn.shape == (times * len(expected), times * len(expected[0]), 4)
+    (top, _), (left, _) = shown.ground
+    for row, line in enumerate(expected):
+        for column, kind in enumerate(line):
+            cells = drawn[times * row : times * (row + 1), times * column : times * (column + 1)].reshape(
+                -1, 4
+            )
+            if kind == "read":
+                assert (cells == [*picture[top + row, left + column], 255]).all()
+                continue
+            assert (cells[:, 3] < 200).all(), "the page's ground shows through"
+            assert (len(np.unique(cells, axis=0)) == 1) or kind == "padding"
+    kinds = {kind for line in expected for kind in line}
+    assert shown.padded(picture.shape[:2]) == ("padding" in kinds)
+    assert shown.unread(picture.shape[:2]) == ("unread" in kinds)
+    strokes = np.unique(drawn[drawn[..., 3] < 200].reshape(-1, 4)[:, 3])
+    assert (len(strokes) > 1) == ("padding" in kinds), "padding is hatched"
+
+
+def test_large_fields_are_shrunk_together_and_thin_ones_keep_a_pixel():
+    picture = sample_photo("cat").pixels[:224, :224]
+    field = ReceptiveField((199, 199), (16, 16), (-90, -90))
+    sizes = set()
+    for cell in ((0, 0), (6, 6), (13, 13), (0, 9)):
+        drawn = sight_picture(picture, sight(field, cell, (224, 224)), 128)
+        sizes.add(drawn.shape)
+        (top, bottom), (left, right) = field.clipped(cell, (224, 224)) or ((0, -1), (0, -1))
+        opaque = (drawn[..., 3] == 255).sum() / drawn[..., 3].size
+        assert opaque == pytest.approx((bottom - top + 1) * (right - left + 1) / 199**2, abs=0.02)
+    assert sizes == {(128, 128, 4)}
+    thin = sight_picture(picture, sight(ReceptiveField((1, 200), (1, 1), (0, -50)), (3, 3), (224, 224)), 128)
+    assert thin.shape == (1, 128, 4)
+    assert sight(None, (3, 3), (24, 20)) == Sight(((0, 23), (0, 19)), ((0, 23), (0, 19)))
+
+
+@pytest.mark.parametrize(
+    ("ground", "read"),
+    [
+        (((3, 2), (0, 1)), None),
+        (((0, 3), (0, 3)), ((0, 4), (0, 3))),
+        (((0, 3), (0, 3)), ((2, 1), (0, 3))),
+    ],
+)
+def test_pixels_read_outside_of_the_ground_are_refused(ground: Box, read: Box | None):
+    with pytest.raises(ShapeError, match=r"has no pixels|do not lie on the ground"):
+        Sight(ground, read)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import time
 from collections.abc import Iterator
@@ -10,15 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer.figures.pictures import jpeg
 from explorer.images import SAMPLES, sample_photo
-from explorer.models import DEFAULT_MODEL, NetworkInput, card
+from explorer.journey import seen
+from explorer.models import DEFAULT_MODEL, NetworkInput, card, load_network
 from explorer.networks.source import of_parts
 from explorer.networks.spec import NetworkSpec, part
-from explorer.tray import search, strongest
-from explorer.ui import unit_patches
+from explorer.profiling import profile
+from explorer.receptive_field import ReceptiveField
+from explorer.tray import Spot, search, strongest
+from explorer.ui import cache, unit_patches
 from explorer.unit_facts import peaks_of
 from explorer.untrained import write_key
 from tests.test_feature_up import component
@@ -114,9 +120,6 @@ def test_the_tray_begins_with_the_samples_and_finds_the_strongest():
     found = next(iter(tray.found.values()))
     cat = sample_photo("cat")
     assert set(found) == set(tray.photos)
-    from explorer.models import DEFAULT_MODEL, NetworkInput, card
-    from explorer.ui import cache
-
     fed = NetworkInput(card(DEFAULT_MODEL), cat)
     maps = cache.probe(DEFAULT_MODEL).maps(fed.tensor(), ["blocks.2.1.conv_dw"])["blocks.2.1.conv_dw"]
     assert found[cat.digest].of(3) == peaks_of(maps).of(3)
@@ -296,15 +299,13 @@ def searched(at: AppTest, words: str) -> AppTest:
 
 
 def frames(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[Any]]:
-    """What is cut out of pictures as patches, and as pairs, from now on."""
-    from explorer.ui import cache
-
+    """What is drawn of pictures as patches, and as pairs, from now on."""
     single: list[Any] = []
     pairs: list[Any] = []
     patch, pair = cache.patch, cache.patch_pair
-    monkeypatch.setattr(cache, "patch", lambda fed, box: single.append((fed, box)) or patch(fed, box))
+    monkeypatch.setattr(cache, "patch", lambda fed, shown: single.append((fed, shown)) or patch(fed, shown))
     monkeypatch.setattr(
-        cache, "patch_pair", lambda fed, *boxes: pairs.append((fed, *boxes)) or pair(fed, *boxes)
+        cache, "patch_pair", lambda fed, *shown: pairs.append((fed, *shown)) or pair(fed, *shown)
     )
     return single, pairs
 
@@ -325,11 +326,13 @@ def test_a_heads_strongest_places_are_the_patches_of_their_tokens(monkeypatch: p
     assert "every query is the class token, which stands for no pixels" in told(at)
     assert single
     assert not pairs
-    for _, ((top, bottom), (left, right)) in single:
+    boxes = [shown.read for _, shown in single]
+    assert all(shown.ground == shown.read for _, shown in single)
+    for (top, bottom), (left, right) in boxes:
         assert (top % 16, bottom - top, left % 16, right - left) == (0, 15, 0, 15)
     spots = strongest(next(iter(at.session_state["tray of pictures"].found.values())), 1, 18)
     assert {(16 * spot.cell[0], 16 * spot.cell[1]) for spot in spots} == {
-        (top, left) for _, ((top, _), (left, _)) in single
+        (top, left) for (top, _), (left, _) in boxes
     }
 
 
@@ -348,7 +351,9 @@ def test_without_a_class_token_a_place_is_a_pair_and_both_are_shown(monkeypatch:
     assert "a pair of a query and a key: on the right is the key" in told(at)
     assert not single
     spots = strongest(next(iter(at.session_state["tray of pictures"].found.values())), 2, 18)
-    shown = {(left[0][0], left[1][0], right[0][0], right[1][0]) for _, left, right in pairs}
+    shown = {
+        (*(axis[0] for axis in left.read), *(axis[0] for axis in right.read)) for _, left, right in pairs
+    }
     assert shown == {
         (16 * spot.query[0][0], 16 * spot.query[0][1], 16 * spot.cell[0], 16 * spot.cell[1])
         for spot in spots
@@ -391,7 +396,9 @@ def test_patches_of_maps_side_by_side_are_those_of_their_own_branch(
     searched(at, "Strongest in 10 pictures")
     spots = strongest(next(iter(at.session_state["tray of pictures"].found.values())), int(unit), 18)
     inner = [
-        box for spot, (_, box) in zip(spots, single, strict=True) if all(3 <= at <= 23 for at in spot.cell)
+        shown.read
+        for spot, (_, shown) in zip(spots, single, strict=True)
+        if all(3 <= at <= 23 for at in spot.cell)
     ]
     assert inner
     assert {(bottom - top + 1, right - left + 1) for (top, bottom), (left, right) in inner} == {(side, side)}
@@ -404,4 +411,74 @@ def test_a_layer_whose_cells_see_nobody_knows_what_shows_the_part_at_their_place
     at = visit("features", model=key_of(ENLARGED), module="2", map="1", inside="patches", deeper="home")
     searched(at, "Strongest in 10 pictures**: the part at the cell’s place, for no rule tells what it sees")
     assert not at.error
-    assert {(bottom - top, right - left) for _, ((top, bottom), (left, right)) in single} == {(1, 1)}
+    assert {tuple(last - first for first, last in shown.read) for _, shown in single} == {(1, 1)}
+
+
+# --------------------------------------------------------------------------- at the picture's edges
+
+
+def test_tiles_of_one_layer_have_one_scale_and_show_all_that_their_cells_see(monkeypatch: pytest.MonkeyPatch):
+    single, _ = frames(monkeypatch)
+    at = visit("features", module="blocks.3.0", map="5", inside="patches", deeper="home")
+    searched(at, "Strongest in 10 pictures")
+    shown = component(at, "tiles", "Strongest places")
+    assert shown["whole"], "else squares are cut out of them"
+    assert {tuple(last - first + 1 for first, last in one.ground) for _, one in single} == {(83, 83)}
+    cut = [one for _, one in single if one.read != one.ground]
+    assert cut
+    assert "Hatched is padding" in told(at)
+    table = profile(load_network(DEFAULT_MODEL), (3, 224, 224))
+    field = seen(table, cache.probe(DEFAULT_MODEL).layer("blocks.3.0"))
+    assert isinstance(field, ReceptiveField)
+    spots = strongest(next(iter(at.session_state["tray of pictures"].found.values())), 5, 18)
+    for spot, (fed, one), tile in zip(spots, single, shown["tiles"], strict=True):
+        assert one.ground == field.region(spot.cell)
+        assert one.read == field.clipped(spot.cell, (224, 224))
+        image = Image.open(io.BytesIO(base64.b64decode(tile["image"].partition(",")[2])))
+        assert image.size == (83, 83)
+        drawn = np.asarray(image.convert("RGBA")).astype(int)
+        (top, bottom), (left, right) = one.read
+        (above, _), (before, _) = one.ground
+        photograph = fed.image()[top : bottom + 1, left : right + 1]
+        placed = drawn[top - above : bottom + 1 - above, left - before : right + 1 - before]
+        assert np.abs(placed[..., :3] - photograph).mean() < 4  # where nothing is hatched a JPEG
+        assert (placed[..., 3] == 255).all()
+        assert (drawn[..., 3] == 255).sum() == photograph.shape[0] * photograph.shape[1]
+
+
+def test_equal_strongest_values_are_said_to_be_in_no_order():
+    at = visit("features", module="features.2.conv.0.2", map="5", inside="patches", deeper="home",
+               model="random~model~mobilenet_v2.IMAGENET1K_V2")  # fmt: skip
+    searched(at, "Strongest in 10 pictures")
+    assert not at.error
+    spots = strongest(next(iter(at.session_state["tray of pictures"].found.values())), 5, 10**4)
+    alike = sum(spot.value == spots[0].value for spot in spots)
+    assert ("exactly equal" in told(at)) == (alike > 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "more", "said"),
+    [
+        ([6.0] * 6 + [5.5, 5.0], 0, "The first 6 are exactly equal: a ceiling such as the 6 of a ReLU6, or a tie"),
+        ([6.0, 6.0], 0, "All 2 are exactly equal: a ceiling"),
+        ([6.0, 6.0], 1, "All 2 are exactly equal, and so is 1 more that found no room: a ceiling"),
+        ([-2.0, -2.0], 1200, "and so are 1,200 more that found no room"),
+        ([7.0, 6.0, 6.0], 0, "Some of the values are exactly equal"),
+        ([6.0000005, 6.0], 0, ""),
+        ([1.0], 0, ""),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_equal_values(values: list[float], more: int, said: str):
+    found = unit_patches._equals(values, more)
+    assert said in found
+    assert bool(found) == bool(said)
+    assert not found or "means nothing" in found
+
+
+def test_six_tiles_of_six_are_a_ceiling(monkeypatch: pytest.MonkeyPatch):
+    held = [Spot(sample_photo("cat").digest, 6.0, (row, 3)) for row in range(2, 8)]
+    monkeypatch.setattr(unit_patches, "strongest", lambda found, unit, count: tuple(held))
+    at = visit("features", module="blocks.2.1.conv_dw", map="3", inside="patches", deeper="home")
+    searched(at, "Strongest in")
+    assert not at.error
+    assert "All 6 are exactly equal: a ceiling such as the 6 of a ReLU6" in told(at)

@@ -8,7 +8,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from explorer.figures.pictures import thumbnail
-from explorer.figures.signed import Bytes, Values, signed_picture
+from explorer.figures.sights import Sight, sight_picture
+from explorer.figures.signed import Bytes, Values
+from explorer.figures.veil import veiled
 from explorer.receptive_field import Box, ReceptiveField
 
 _KEY: Final = (11, 110, 153, 255)
@@ -24,7 +26,7 @@ _OPAQUE: Final = 0.8
 def gaze_picture(
     picture: Bytes, shares: Values, own: ReceptiveField | None, token: Box | None, side: int = 256
 ) -> Bytes:
-    """The picture, red where a token looks, uint8 (H, W, 3), at most `side` wide and high; the token in dashes.
+    """The picture in grey, red where a token looks, uint8 (H, W, 3), at most `side` wide and high; the token in dashes.
 
     Args:
         picture: uint8 (H, W, 3), as the network is fed it.
@@ -35,52 +37,38 @@ def gaze_picture(
     >>> gaze_picture(np.zeros((64, 64, 3), np.uint8), np.eye(4), None, ((0, 15), (0, 15))).shape
     (64, 64, 3)
     """
-    height, width = picture.shape[:2]
-    rows, columns = (
-        _cells(length, cells, (own.size[axis], own.jump[axis], own.start[axis]) if own else None)
-        for axis, (length, cells) in enumerate(zip((height, width), shares.shape, strict=True))
-    )
-    peak = float(shares.max())
-    weight = (_OPAQUE * shares / peak if peak else np.zeros(shares.shape))[np.ix_(rows, columns)][..., None]
-    colours = signed_picture(shares, peak)[np.ix_(rows, columns)]
-    mixed = thumbnail(np.round(picture * (1 - weight) + colours * weight).astype(np.uint8), side)
+    mixed = thumbnail(veiled(picture, shares, own, _OPAQUE, grey=True), side)
     image = Image.fromarray(mixed)
     if token:
-        _frame(ImageDraw.Draw(image), token, image.width / width, dashed=True)
+        _frame(ImageDraw.Draw(image), token, image.width / picture.shape[1], dashed=True)
     return np.asarray(image)
 
 
-def _cells(length: int, cells: int, axis: tuple[int, int, int] | None) -> np.ndarray:
-    """The cell that each pixel along one axis belongs to: in the middle of what it sees, one jump wide."""
-    size, jump, start = axis or (0, 0, 0)
-    pixels = np.arange(length)
-    found = (pixels - start - (size - jump) / 2) / jump if axis else pixels * cells / length
-    return np.clip(np.floor(found), 0, cells - 1).astype(np.int64)
-
-
-def pair_picture(picture: Bytes, query: Box, key: Box, side: int = 256) -> Bytes:
+def pair_picture(picture: Bytes, query: Sight, key: Sight, side: int = 256) -> Bytes:
     """A square, RGBA (side, side, 4): the query's pixels, the key's, and below both in the picture.
 
     There the key is framed, and the query by dashes.
 
     Args:
         picture: uint8 (H, W, 3), as the network is fed it.
-        query: rows and columns of the token that looks, ends included.
-        key: those of the token that is looked at.
+        query: of the token that looks.
+        key: of the token that is looked at.
 
-    >>> pair_picture(np.zeros((64, 64, 3), np.uint8), ((0, 15), (0, 15)), ((16, 31), (48, 63))).shape
+    >>> query, key = (Sight(box, box) for box in (((0, 15), (0, 15)), ((16, 31), (48, 63))))
+    >>> pair_picture(np.zeros((64, 64, 3), np.uint8), query, key).shape
     (256, 256, 4)
     """
     half = (side - _GAP) // 2
     canvas = Image.new("RGBA", (side, side))
-    for left, ((top, bottom), (first, last)) in ((0, query), (side - half, key)):
-        patch = Image.fromarray(picture[top : bottom + 1, first : last + 1])
+    for left, token in ((0, query), (side - half, key)):
+        patch = Image.fromarray(sight_picture(picture, token, half))
         canvas.paste(_fitted(patch, half, Image.Resampling.NEAREST), (left, 0))
     small = _fitted(Image.fromarray(picture), half, Image.Resampling.LANCZOS)
     scale = small.width / picture.shape[1]
     draw = ImageDraw.Draw(small)
-    _frame(draw, query, scale, dashed=True)
-    _frame(draw, key, scale, dashed=False)
+    for token, dashed in ((query, True), (key, False)):
+        if token.read:
+            _frame(draw, token.read, scale, dashed)
     canvas.paste(small, ((side - small.width) // 2, side - half))
     return np.asarray(canvas)
 

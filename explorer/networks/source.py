@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 import zlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Final, Literal, TypeAlias
@@ -20,11 +23,11 @@ from explorer.networks.planning import Plan, planned
 from explorer.networks.reading import ReadNetwork, read_network
 from explorer.networks.spec import NetworkSpec
 from explorer.networks.storing import from_link, to_link
-from explorer.profiling import profile
+from explorer.profiling import LayerProfile, NetworkProfile, profile
 
 Picture: TypeAlias = tuple[int, int, int]
 Origin = Literal["classic", "parts", "code"]
-Choice = Literal["given", "tried", "fits", "furthest"]
+Choice = Literal["given", "tried", "fits", "found", "furthest"]
 
 USUAL_INPUTS: Final[tuple[Picture, ...]] = (
     (3, 224, 224),
@@ -39,6 +42,11 @@ USUAL_INPUTS: Final[tuple[Picture, ...]] = (
     (3, 299, 299),
 )
 """Tried in this order for code, which does not say what it is given."""
+
+LARGEST_SIDE: Final = 1024
+"""Of the squares that are tried where none of the usual inputs fits."""
+_MOST_WORK: Final = 1_500
+"""Of runs with squares that nothing but their round number speaks for: less than a second."""
 
 MOST_CHANNELS, MOST_SIZE = 4096, 4096
 MOST_CODE: Final = 50_000
@@ -73,7 +81,8 @@ class Network:
         plan: where it is made of parts, shapes and trouble.
         code: where it was typed.
         input_choice: how the input was found: "given" by somebody, or the network's own; "tried" by the code; the
-            first of the usual ones that "fits"; where none does, the one that gets "furthest".
+            first of the usual ones that "fits"; another square that was "found"; where none fits, the one that gets
+            "furthest".
     """
 
     source: Source
@@ -131,18 +140,110 @@ def _input_of_code(read: ReadNetwork, given: Picture | None) -> tuple[Picture, C
 
 
 def fitting_input(read: ReadNetwork) -> tuple[Picture, Choice]:
-    """The first of the usual inputs with which the network runs; where none does, the one that gets furthest.
+    """The first of the usual inputs with which the network runs; then any square; else the one that gets furthest.
+
+    Squares have the channels that the first layer reads, and sides up to `LARGEST_SIDE`: for a network that ends in
+    a dense layer, the side is found by halving; for others many are tried, round numbers first.
 
     >>> fitting_input(read_network("nn.Sequential(nn.Flatten(), nn.Linear(784, 10))"))
     ((1, 28, 28), 'fits')
+    >>> fitting_input(read_network("nn.Sequential(nn.Conv2d(5, 8, 3), nn.Flatten(), nn.Linear(8 * 38 * 38, 10))"))
+    ((5, 40, 40), 'found')
     """
-    reached: dict[Picture, int] = {}
-    for shape in USUAL_INPUTS:
-        found = profile(read.ready(shape), shape)
+    trials = _Trials(read)
+    usual = next((shape for shape in USUAL_INPUTS if trials.runs(shape)), None)
+    if usual:
+        return usual, "fits"
+    found = next(filter(None, (_square(trials, channels) for channels in trials.channels())), None)
+    return (found, "found") if found else (trials.furthest(), "furthest")
+
+
+class _Trials:
+    """Runs of a network, with one input after the other."""
+
+    def __init__(self, read: ReadNetwork) -> None:
+        self.read = read
+        self.tried: dict[Picture, NetworkProfile] = {}
+        self.work = 0
+
+    def profile(self, shape: Picture) -> NetworkProfile:
+        if shape not in self.tried:
+            self.tried[shape] = profile(self.read.ready(shape), shape)
+            self.work += len(self.tried[shape].rows) + 4
+        return self.tried[shape]
+
+    def runs(self, shape: Picture) -> bool:
+        return self.profile(shape).failure is None
+
+    def furthest(self) -> Picture:
+        """The first of those that left the most rows."""
+        return max(self.tried, key=lambda shape: len(self.tried[shape].rows))
+
+    def channels(self) -> tuple[int, ...]:
+        """What the first layer that says so reads; where none does, the usual numbers."""
+        for row in self.profile(USUAL_INPUTS[0]).leaves:
+            module = self._module(row)
+            reads = getattr(module, "in_channels", 0) or getattr(module, "num_features", 0)
+            if isinstance(reads, int) and 0 < reads <= MOST_CHANNELS:
+                return (reads,)
+        return 3, 1
+
+    def excess(self, shape: Picture) -> int:
+        """Whether it is too small (-1) or too large (1) for the dense layer that stops the run; 0 where it runs.
+
+        What stops before stands for a map that became too small.
+        """
+        found = self.profile(shape)
         if found.failure is None:
-            return shape, "fits"
-        reached[shape] = len(found.rows)
-    return max(USUAL_INPUTS, key=lambda shape: reached[shape]), "furthest"
+            return 0
+        wanted = self.wanted(shape)
+        return 1 if 0 < wanted < sum(map(math.prod, found.rows[-1].inputs)) else -1
+
+    def wanted(self, shape: Picture) -> int:
+        """How many numbers the dense layer expects that stops the run; 0 where none does."""
+        found = self.profile(shape)
+        return getattr(self._module(found.rows[-1]), "in_features", 0) if found.failure else 0
+
+    def _module(self, row: LayerProfile) -> nn.Module | None:
+        return self.read.module.get_submodule(row.path) if row.role == "layer" else None
+
+
+def _square(trials: _Trials, channels: int) -> Picture | None:
+    """A square of so many channels with which the network runs; None where none is found."""
+    sides = [rows for _, rows, _ in USUAL_INPUTS]
+    usual = next((side for side in sides if trials.runs((channels, side, side))), None)
+    if usual:
+        return channels, usual, usual
+    if len({str(trials.profile((channels, side, side)).failure) for side in sides}) == 1:
+        return None  # it stops in the same place over the same numbers: the side does not matter
+
+    def excess(side: int) -> int:
+        return trials.excess((channels, side, side))
+
+    halved: list[int] = []
+    if any(trials.wanted((channels, side, side)) for side in sides):
+        halved = _halved(excess, sides)
+    enough = trials.work + _MOST_WORK
+    for side in (*halved, *sorted(range(1, LARGEST_SIDE + 1), key=_roundness)):
+        if trials.runs((channels, side, side)):
+            return channels, side, side
+        if trials.work >= enough:
+            return None
+    return None
+
+
+def _halved(excess: Callable[[int], int], sides: Sequence[int]) -> list[int]:
+    """All sides without excess, which grows with the side; some are known already."""
+    small = max((side for side in sides if excess(side) < 0), default=0)
+    large = min((side for side in sides if small < side and excess(side) > 0), default=LARGEST_SIDE + 1)
+    between = range(small + 1, large)
+    least, behind = (bisect(between, 0, key=excess) for bisect in (bisect_left, bisect_right))
+    return sorted(between[least:behind], key=_roundness)
+
+
+def _roundness(side: int) -> tuple[int, int]:
+    """Sorts sides that halve often before others: most networks halve their maps."""
+    return -math.gcd(side, 32), side
 
 
 def of_parts(spec: NetworkSpec) -> Source:

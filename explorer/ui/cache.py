@@ -29,7 +29,7 @@ from explorer.devices import choose_device, device_name
 from explorer.effective_field import EffectiveField
 from explorer.figures.heat import Look, overlay
 from explorer.figures.pictures import data_uri, jpeg, png, square_thumbnail, thumbnail
-from explorer.figures.signed import enlarged
+from explorer.figures.sights import Sight, sight_picture
 from explorer.figures.tokens import gaze_picture, pair_picture
 from explorer.figures.wall import packed
 from explorer.filter_tracing import Behind, Origin, filters_behind, first_layer, load_bank
@@ -53,7 +53,7 @@ from explorer.networks.classics import CLASSICS
 from explorer.networks.source import Network, Picture, Source, load
 from explorer.preprocessing import CropBox
 from explorer.profiling import NetworkProfile, profile
-from explorer.receptive_field import Box, ReceptiveField, Row, Step
+from explorer.receptive_field import ReceptiveField, Row, Step
 from explorer.recording import Recorder, Tape
 from explorer.saliency import Saliency, SaliencySpec
 from explorer.ui.components.picker import Option
@@ -555,16 +555,16 @@ def fed_file(fed: NetworkInput) -> bytes:
 
 
 @st.cache_data(scope="session", max_entries=48, show_spinner=False, hash_funcs=_BY_DIGEST)
-def patch(fed: NetworkInput, box: Box) -> str:
-    """A box of what the network is given, as a small picture: a data URI of some 5 kB."""
-    (top, bottom), (left, right) = box
-    cut = fed.image()[top : bottom + 1, left : right + 1]
-    return data_uri(png(enlarged(cut, TILE)) if max(cut.shape[:2]) < TILE else jpeg(thumbnail(cut, TILE)))
+def patch(fed: NetworkInput, shown: Sight) -> str:
+    """What a cell sees of what the network is given, as a small picture: a data URI of 5 kB, or 40 with padding."""
+    drawn = sight_picture(fed.image(), shown, TILE)
+    photo = (drawn[..., 3] == 255).all() and all(last - first >= TILE // 2 for first, last in shown.ground)
+    return data_uri(jpeg(drawn[..., :3]) if photo else png(drawn))
 
 
 @st.cache_data(scope="session", max_entries=48, show_spinner=False, hash_funcs=_BY_DIGEST)
-def patch_pair(fed: NetworkInput, query: Box, key: Box) -> str:
-    """Two boxes of what the network is given, and where they are in it: a data URI of some 30 kB."""
+def patch_pair(fed: NetworkInput, query: Sight, key: Sight) -> str:
+    """Two tokens of what the network is given, and where they are in it: a data URI of some 30 kB."""
     return data_uri(png(pair_picture(fed.image(), query, key)))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer.activations import ORDERS, FeatureMaps, Layer, Probe
+from explorer.activations import HEADS, ORDERS, FeatureMaps, Layer, Probe
 from explorer.models import DEFAULT_MODEL, NetworkInput
 from explorer.ui import cache, link
 from explorer.ui.components.wall import SCOPES, SIZES, Look
@@ -86,9 +86,13 @@ def take_look(settled: Look) -> None:
 
 
 def take_layer(key: str) -> None:
-    """Look at another layer; its maps have other numbers, and other filters made them."""
+    """Look at another layer; its maps have other numbers, and other filters made them.
+
+    From one attention's heads to another's the number stays: so a token can be followed through all layers.
+    """
+    between_heads = HEADS in key and HEADS in link.read("module")
     link.choose("module", key)
-    link.forget("map", "filters")
+    link.forget("filters", *([] if between_heads else ["map"]))
 
 
 def take_unit(number: int) -> None:

@@ -169,6 +169,14 @@ def entry(room: Room) -> st.Page:
     return navigation()[room]
 
 
+def door(path: str, label: str, **query: str) -> None:
+    """A link to another room, which takes over picture and network, and what `query` chooses there besides."""
+    room = next(room for room in ROOMS if room.path == path)
+    st.page_link(
+        entry(room), label=f"{label}: **{room.title}**", icon=":material/arrow_forward:", query_params=query
+    )
+
+
 def bench() -> DeltaGenerator:
     """The room for a page that looks at one picture; style.css lays out its areas for every width.
 

@@ -105,7 +105,8 @@ def _working(equation: Equation, names: Sequence[str]) -> Working:
     return Working(
         " and ".join(own).capitalize(),
         Line(
-            _math("<mo>=</mo>".join(maths)),
+            # a browser breaks no line inside a formula, but between two
+            " ".join(map(_math, [maths[0], *(f'<mo form="infix">=</mo>{each}' for each in maths[1:])])),
             " = ".join(map(in_words, equation.chain)),
             _never_read(equation, own),
         ),

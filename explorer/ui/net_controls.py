@@ -56,7 +56,8 @@ _CHOSEN_INPUT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "tried": "Taken from the code, which tries it itself.",
         "fits": "Chosen because the code runs with it.",
-        "furthest": "None of the usual inputs fits; {} gets furthest.",
+        "found": "Found by trying: none of the usual inputs fits the code, {} does.",
+        "furthest": "No square input that was tried fits; {} gets furthest.",
     }
 )
 

@@ -16,13 +16,16 @@ from explorer.ui import cache, feature_controls, link
 from explorer.ui.components.unit_view import DRAWN, SOURCES, VEILS, Framed, Look
 from explorer.ui.feature_controls import Subject
 
-_PINNED_OF = "layer that a cell was pinned of"
+_PINNED_OF = "network and grid that a cell was pinned of"
 _ELSEWHERE = "the unit led elsewhere"
 
 
 def pinned(subject: Subject) -> Pair | None:
-    """The cell (row, column) that the link or the visitor's hand pins; that of another layer is forgotten."""
-    of = (subject.fed.card.key, subject.layer.key)
+    """The cell (row, column) that the link or the visitor's hand pins.
+
+    In another layer of the same grid it is the same place of the picture; elsewhere it is forgotten.
+    """
+    of = (subject.fed.card.key, subject.layer.grid)
     if st.session_state.get(_PINNED_OF, of) != of and not link.spoke():
         link.forget("place")
     st.session_state[_PINNED_OF] = of
@@ -163,9 +166,8 @@ def open_map(layer: str, unit: int, cell: Pair | None = None) -> None:
     feature_controls.take_unit(unit)
     lead_elsewhere()
     take_pin(cell)
-    held = st.session_state.get(_PINNED_OF)
-    if held and cell:  # the cell is of that layer, not left from this one
-        st.session_state[_PINNED_OF] = held[0], layer
+    if cell:  # it is of that layer, not left from this one
+        st.session_state.pop(_PINNED_OF, None)
 
 
 def lead_elsewhere() -> None:

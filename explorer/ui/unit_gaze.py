@@ -32,8 +32,8 @@ def gazes(subject: Subject, cell: Pair | None) -> None:
     )
     whole = "the class token’s included, " if found.aside is not None else ""
     st.caption(
-        "Red is where the token’s attention goes, full colour at each head’s largest share, which stands below it. "
-        f"All shares of a head together, {whole}are 100 %."
+        "The picture is grey, so that all red is attention: where this token’s goes, full colour at each head’s "
+        f"largest share, which stands below it. All shares of a head together, {whole}are 100 %."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,9 +12,9 @@ import torch
 from explorer.background import Background
 from explorer.convolution import Pair
 from explorer.errors import Cancelled, ExplorerError
+from explorer.figures.sights import Sight, sight
 from explorer.images import MAX_BYTES, SAMPLES, Photo, decode_photo, plain, sample_photo
 from explorer.models import NetworkInput
-from explorer.receptive_field import Box
 from explorer.tray import MOST, SHORT_SIDE, Spot, for_tray, search, strongest
 from explorer.ui import cache, controls, link, under_way, unit_controls
 from explorer.ui.components.tiles import Tile, tiles
@@ -196,7 +196,8 @@ def _progress(tray: _Tray, job: Background[Mapping[str, Peaks]]) -> None:
 def _show(
     subject: Subject, found: Mapping[str, Peaks], inputs: Mapping[str, NetworkInput], below: bool
 ) -> None:
-    spots = strongest(found, subject.unit, SHOWN)
+    places = strongest(found, subject.unit, PEAKS * len(found))
+    spots = places[:SHOWN]
     count = f"{len(found)} picture{'s' if len(found) != 1 else ''}"
     if not spots:
         st.markdown(f"**Nowhere**: this unit is {_side(below)} zero in none of {count}.")
@@ -221,10 +222,13 @@ def _show(
         lambda key: _open(subject, inputs, key),
         size=92 if spots[0].query is None else 150,
         buttons=True,
+        whole=True,
     )
+    more = sum(place.value == spots[0].value for place in places[SHOWN:])
     st.caption(
         f"Places where it is {_side(below)} zero and no neighbour is {'lower' if below else 'stronger'}, {PEAKS} of a "
         f"picture at most, the {'lowest' if below else 'strongest'} first."
+        f"{_equals([spot.value for spot in spots], more)}{_grounds(subject, framed, spots)}"
     )
 
 
@@ -249,13 +253,13 @@ def _asking(pairs: bool) -> str:
 
 def _tile(subject: Subject, framed: Framed, spot: Spot, fed: NetworkInput) -> Tile:
     key, name = f"{spot.digest}:{spot.cell[0]}-{spot.cell[1]}", plain_name(fed.photo)
-    box = _box(subject, framed, spot.cell)
+    shown = _sight(subject, framed, spot.cell)
     if spot.query is not None:
         asks, share = spot.query
-        pair = cache.patch_pair(fed, _box(subject, framed, asks), box)
+        pair = cache.patch_pair(fed, _sight(subject, framed, asks), shown)
         return Tile(key, f"{_percent(share)} · mean {_percent(spot.value)}", pair, name)
     value = _percent(spot.value) if subject.layer.layout == "heads" else typeset(spot.value, ".4g")
-    return Tile(key, value, cache.patch(fed, box), name)
+    return Tile(key, value, cache.patch(fed, shown), name)
 
 
 def _percent(share: float) -> str:
@@ -267,11 +271,47 @@ def plain_name(photo: Photo) -> str:
     return photo.name if len(photo.name) <= 22 else f"{photo.name[:12]}…{photo.name[-9:]}"
 
 
-def _box(subject: Subject, framed: Framed, cell: Pair) -> Box:
-    """What is framed of the picture for a cell; all of it where nothing narrower is known."""
-    crop = subject.fed.preprocessing.crop
-    found = framed.field.clipped(cell, (crop, crop)) if framed.field else None
-    return found or ((0, crop - 1), (0, crop - 1))
+def _sight(subject: Subject, framed: Framed, cell: Pair) -> Sight:
+    """What is drawn of a picture for a cell; all of it where nothing narrower is known."""
+    return sight(framed.field, cell, _shape(subject))
+
+
+def _shape(subject: Subject) -> Pair:
+    """Height and width of what the network is fed."""
+    return subject.fed.preprocessing.crop, subject.fed.preprocessing.crop
+
+
+def _grounds(subject: Subject, framed: Framed, spots: Sequence[Spot]) -> str:
+    """What is no photograph on the tiles; "" where all of them are read from edge to edge."""
+    cells = [cell for spot in spots for cell in (spot.cell, spot.query and spot.query[0]) if cell]
+    shown, shape = [_sight(subject, framed, cell) for cell in cells], _shape(subject)
+    words = []
+    if any(one.padded(shape) for one in shown):
+        words.append("hatched is padding, which no picture fills")
+    if any(one.unread(shape) for one in shown):
+        words.append("plain grey is the part of the picture that the cell does not read")
+    sentence = "; ".join(words)
+    return f" {sentence[0].upper()}{sentence[1:]}." if sentence else ""
+
+
+def _equals(values: Sequence[float], more: int) -> str:
+    """Where the strongest of the values, in their order, are equal: that they are, and what that means.
+
+    Args:
+        values: of the places that are shown.
+        more: places as strong as the first that are not shown.
+    """
+    alike = sum(value == values[0] for value in values)
+    if alike > 1:
+        which = f"All {alike}" if alike == len(values) else f"The first {alike}"
+        left = f", and so {'is' if more == 1 else 'are'} {more:,} more that found no room" if more else ""
+        return (
+            f" {which} are exactly equal{left}: a ceiling such as the 6 of a ReLU6, or a tie, so that their order "
+            "means nothing."
+        )
+    if len(set(values)) < len(values):
+        return " Some of the values are exactly equal: the order of those means nothing."
+    return ""
 
 
 def _open(subject: Subject, inputs: Mapping[str, NetworkInput], key: str) -> None:

@@ -44,7 +44,7 @@ def test_own_code_is_read_and_goes_on_to_where_it_looks(page: Page, address: str
     expect(page.get_by_role("heading", name="Sequential")).to_be_visible()
     at_rest(page)
     assert not serious(page)
-    door(page, 1, "Random weights")
+    door(page, 0, "Where it looks, random weights")
     page.wait_for_url(re.compile("/saliency"))
     expect(page.locator(".view")).to_have_attribute("data-painted", re.compile("^output [0-6]"))
     at_rest(page)

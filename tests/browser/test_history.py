@@ -110,3 +110,16 @@ def test_a_phones_menu_shuts_behind_a_choice(browser: Browser, address: str):
         page.get_by_test_id("stSidebarNavLink").filter(has_text="What shape comes out?").click()
         expect(page).to_have_url(re.compile("/arithmetic"), timeout=LONG)
         expect(menu).to_have_attribute("data-collapsed", "true")
+
+
+def test_doors_take_picture_network_and_layer_along(page: Page, address: str):
+    page.goto(f"{address}/saliency?picture=coffee&stage=blocks.2.1")
+    stands(page, LOOK, "picture=coffee")
+    page.get_by_role("link", name="The maps of this layer").click()
+    stands(page, SEE, "/features.*module=blocks.2.1")
+    expect(page).to_have_url(re.compile("picture=coffee"))
+    expect(page.locator(".wall")).to_have_attribute("data-painted", re.compile("."), timeout=LONG)
+    expect(page.locator(".picker .title").nth(1)).to_have_text("blocks.2.1")
+    page.get_by_role("link", name="The parts of the picture that spoke for an answer").click()
+    stands(page, LOOK, "/saliency.*picture=coffee")
+    expect(page.get_by_role("radio", name="Coffee")).to_be_checked()

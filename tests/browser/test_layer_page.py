@@ -1723,3 +1723,25 @@ def test_a_number_that_a_dial_cannot_take_is_said(page: Page, address: str):
     expect(said).to_have_text("99 is not possible here: 1 to 5; 5 is taken.")
     field.fill("4")
     expect(said).to_be_empty()
+
+
+@pytest.mark.parametrize(
+    "layer", ["", "?layer=conv~64x224x224~o128~k11~s4~p5~d3", "?layer=transposed~1x5x5~o1~k3~s2"]
+)
+def test_on_a_phone_the_equation_is_seen_to_its_end_and_the_code_beside_copy(
+    layer: str, browser: Browser, address: str
+):
+    with visiting(browser, width=420) as page:
+        page.goto(f"{address}/arithmetic{layer}")
+        settled(page)
+        maths = page.locator(".equation .sum math")
+        expect(maths.last).to_be_in_viewport()
+        frame = page.locator(".outcome").bounding_box()
+        for each in maths.all():
+            box = each.bounding_box()
+            assert box["x"] >= frame["x"]
+            assert box["x"] + box["width"] <= frame["x"] + frame["width"] <= 420
+        result = page.locator(".after").inner_text().split(" × ")[-1]
+        assert (maths.last.text_content() or "").replace(",", "") == f"={result}"
+        wide = page.locator(".outcome pre").evaluate("(pre) => [pre.scrollWidth, pre.clientWidth]")
+        assert wide[0] == wide[1]

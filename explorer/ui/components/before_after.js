@@ -1,4 +1,5 @@
 // Classes as buttons with two bars each, the probability before and after.  Arrow keys go from line to line.
+const ROUND = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]; // shares that a full bar may stand for
 // The difference of what is shown, not of what was rounded away: 35.6 → 35.7 is +0.1.
 const tenths = (share) => Number((1000 * share).toFixed(0));
 const points = (change) => (change ? `${change > 0 ? "+" : "−"}${(Math.abs(change) / 10).toFixed(1)}` : "±0.0");
@@ -6,11 +7,13 @@ const points = (change) => (change ? `${change > 0 ? "+" : "−"}${(Math.abs(cha
 export default function ({ data, parentElement: root, setTriggerValue }) {
   const list = root.querySelector(".lines"), told = root.querySelector(".told");
   list.setAttribute("aria-label", data.label);
-  root.querySelector(".legend").hidden = !data.changed;
+  for (const part of root.querySelectorAll(".legend > :not(.full)")) part.hidden = !data.changed;
   while (list.children.length > data.entries.length) list.lastChild.remove();
   while (list.children.length < data.entries.length) list.append(make());
 
-  const most = Math.max(...data.entries.flatMap((entry) => [entry.before, entry.after]), 1e-9);
+  const largest = Math.max(...data.entries.flatMap((entry) => [entry.before, entry.after]));
+  const most = ROUND.find((share) => share >= largest) ?? largest;
+  put(root.querySelector(".full"), `a full bar is ${100 * most} %`);
   data.entries.forEach((entry, place) => {
     const button = list.children[place], [name, scale, values, difference] = button.children, change = tenths(entry.after) - tenths(entry.before);
     put(name, entry.label);

@@ -269,14 +269,15 @@ export default function ({ data, parentElement: root, setStateValue, setTriggerV
 
   function plainText(line, key, of) {
     if (key === "name") return line.name;
-    if (of) return percent(line[of], table.totals[of]);
+    if (of) return line.failed && line.leaf ? "" : percent(line[of], table.totals[of]);
     if (key === "kind" || key === "settings") return line[key];
     if (key === "inputs" || key === "outputs") return shapeText(line[key]);
     if (key === "field") return fieldText(line.field);
-    return line.failed && key !== "parameters" ? "" : exact(line[key]);
+    return line.failed && line.leaf ? "" : exact(line[key]);
   }
 
   function hint(line, { key, of }) {
+    if (line.failed && line.leaf) return "it did not run: nothing of it is counted";
     if (key === "parameters") return `${exact(line.trainable)} trained, ${exact(line.parameters - line.trainable)} frozen; ${exact(line.buffers)} in buffers`;
     if (key === "field" && line.field && line.field !== "everything") return fieldWords(line.field);
     if (key === "field" && line.field) return "every pixel of the picture";

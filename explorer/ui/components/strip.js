@@ -82,7 +82,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
     after.disabled = at >= list.length - 1;
     const counted = ` · layer ${at + 1} of ${list.length}`;
     if (output.textContent !== here?.title + counted) output.innerHTML = "<b></b><span></span>";
-    put(output.firstChild, here?.title ?? "");
+    putName(output.firstChild, here?.title ?? "");
     put(output.lastChild, counted);
     const passed = places.filter(({ quiet }) => quiet).length;
     output.title = passed ? `${passed} of the ${places.length} layers change nothing (Identity, Dropout, Flatten …) and are passed over; the search has them all` : "";

@@ -9,6 +9,7 @@ export default function ({ data, parentElement: root, setTriggerValue }) {
   group.setAttribute("role", data.buttons ? "group" : "radiogroup");
   group.style.setProperty("--size", `${data.size}px`);
   group.classList.toggle("row", data.slider);
+  group.classList.toggle("whole", data.whole);
   slider.hidden = !data.slider;
 
   const focused = root.activeElement?.dataset?.key;

@@ -34,6 +34,7 @@ def tiles(
     size: int = 72,
     slider: bool = False,
     buttons: bool = False,
+    whole: bool = False,
 ) -> None:
     """A radio group of pictures; or buttons, where to pick one is to do something with it.
 
@@ -47,6 +48,7 @@ def tiles(
         size: side of a picture in pixels.
         slider: lay the tiles in one row over a slider, for things that have an order.
         buttons: none is the chosen one, and arrow keys only move from one to the next.
+        whole: show pictures that are no squares from edge to edge, on a ground; else squares are cut out of them.
     """
 
     def picked() -> None:
@@ -63,6 +65,7 @@ def tiles(
             "size": size,
             "slider": slider,
             "buttons": buttons,
+            "whole": whole,
         },
         on_picked_change=picked,
     )

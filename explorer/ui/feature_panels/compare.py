@@ -35,6 +35,10 @@ PAGE: Final = 24
 CELLS: Final = 56
 """Cells along a side of a small map; of larger ones the strongest of each block is shown."""
 
+_EDGES: Final = (
+    " Edges and colours come through random filters too: the first layers show them before anything was "
+    "learned."
+)
 _PICTURES_ONLY: Final = frozenset({"differ", "there"})
 """Orders of pairs that compare strengths, which two networks' units do not share."""
 
@@ -305,30 +309,41 @@ def _large(subject: Subject, sides: Sides) -> None:
             else ""
         )
         figures.append(
-            f"<figure><figcaption><b>{escape(name)}</b><br>{escape(maps.layer.key)}, unit {number}</figcaption>"
+            f"<figure><figcaption><b>{escape(name)}</b><br>{escape(maps.layer.key)}, "
+            f"{_word(maps)} {number}</figcaption>"
             f'<div>{picture}<img src="{_image(values, peak, 224)}" '
-            f'alt="Map {number} of {escape(name)}: {escape(said)}"></div>'
+            f'alt="{_title(maps)} {number} of {escape(name)}: {escape(said)}"></div>'
             f"<small>{escape(said)}</small></figure>"
         )
     st.html(f'<div class="two-maps">{"".join(figures)}</div>')
-    r = sides.alike[unit]
+    r, one, another = sides.alike[unit], _word(sides.here), _word(sides.there)
     if sides.same_net:
         here, there = (float(m.values[unit].mean(dtype=np.float64)) for m in (sides.here, sides.there))
         st.markdown(
-            f"Unit {unit} gives **{typeset(here)}** on average for {plain(sides.names[0])} and "
+            f"{one.capitalize()} {unit} gives **{typeset(here)}** on average for {plain(sides.names[0])} and "
             f"**{typeset(there)}** for {plain(sides.names[1])}. Correlation of the two maps, cell by "
             f"cell: **{typeset(r, '+.2f')}**."
         )
     elif sides.here.layer == sides.there.layer and (sides.partners == np.arange(len(sides.partners))).all():
         st.markdown(
             f"Correlation of the two maps, cell by cell: **{typeset(r, '+.2f')}**. A number has no meaning across "
-            f"weights: unit {unit} of the one is not unit {unit} of the other."
+            f"weights: {one} {unit} of the one is not {one} {unit} of the other."
         )
     else:
         st.markdown(
-            f"Of the other layer’s {sides.there.layer.channels:,} units, **unit {other}** is the most like unit {unit} "
-            f"for this picture: correlation **{typeset(r, '+.2f')}**."
+            f"Of the other layer’s {sides.there.layer.channels:,} {another}s, **{another} {other}** is the most like "
+            f"{one} {unit} for this picture: correlation **{typeset(r, '+.2f')}**."
         )
+
+
+def _word(maps: FeatureMaps) -> str:
+    """What one of the layer's maps is called in a sentence."""
+    return "head" if maps.layer.layout == "heads" else "unit"
+
+
+def _title(maps: FeatureMaps) -> str:
+    """What one of its pictures is called."""
+    return "Head" if maps.layer.layout == "heads" else "Map"
 
 
 def _usual_scale(sides: Sides) -> str:
@@ -365,6 +380,7 @@ def _pairs(subject: Subject, sides: Sides, asked: str) -> None:
     page = min(link.read_number("sidepage", 0, 0, 10**6), pages - 1)
     first = page * PAGE
     means = [m.values.mean((1, 2), dtype=np.float64) for m in (sides.here, sides.there)]
+    one, another = _word(sides.here), _word(sides.there)
     digits = 2 if float(np.abs(means[0] - means[1][sides.partners]).max()) >= 0.5 else 4
     entries = []
     for unit in map(int, sorted_units[first : first + PAGE]):
@@ -379,14 +395,14 @@ def _pairs(subject: Subject, sides: Sides, asked: str) -> None:
                 _image(sides.there.values[other], peaks[1], CELLS),
                 str(unit) if other == unit and asked != "network" else f"{unit} ↔ {other}",
                 detail,
-                f"Unit {unit}, and unit {other} on the other side: means {typeset(here)} and {typeset(there)}, "
-                f"correlation {typeset(r, '+.2f')}",
+                f"{one.capitalize()} {unit}, and {another} {other} on the other side: means {typeset(here)} and "
+                f"{typeset(there)}, correlation {typeset(r, '+.2f')}",
             )
         )
     words = f"{first + 1}–{first + len(entries)} of {len(sorted_units):,}"
     pairs(
         "map pairs",
-        f"Maps of {subject.layer.key}, in pairs",
+        f"{_title(sides.here)}s of {subject.layer.key}, in pairs",
         sides.names,
         entries,
         subject.unit,
@@ -397,12 +413,12 @@ def _pairs(subject: Subject, sides: Sides, asked: str) -> None:
         lambda number: link.choose("sidepage", str(number)),
     )
     explained = {
-        "picture": "Numbers under a pair: its unit, and the correlation of its maps, or by how much the means differ.",
-        "network": "Beside each unit the one of the other layer whose map is the most correlated with it for this "
-        "picture; maps of another grid are averaged down to the coarser. With many units to choose from, some agree "
+        "picture": f"Numbers under a pair: its {one}, and the correlation of its maps, or by how much the means "
+        "differ.",
+        "network": f"Beside each {one} the one of the other layer whose map is the most correlated with it for this "
+        "picture; maps of another grid are averaged down to the coarser. With many to choose from, some agree "
         "by chance.",
-        "random": "Beside each unit the one of the same number. Edges and colours come through random filters too: "
-        "the first layers show them before anything was learned.",
+        "random": f"Beside each {one} the one of the same number." + ("" if one == "head" else _EDGES),
     }[asked]
     st.caption(explained)
 

@@ -85,7 +85,18 @@ def equivariance(subject: Subject) -> None:
     if chosen is not None:
         _chosen_map(subject, motion, chosen, kind)
     else:
-        st.info(f"{plain(subject.layer.key)} has no places that could move: choose a layer with larger maps.")
+        st.info(_unmoved(subject.layer))
+
+
+def _unmoved(layer: Layer) -> str:
+    """Why a layer has no line of its own."""
+    name = plain(layer.key)
+    if layer.layout == "heads":
+        return (
+            f"{name} is not measured: its maps are shares of one attention, which is divided anew over all tokens when "
+            f"the picture moves. What the heads make together is measured as {plain(layer.name)}."
+        )
+    return f"{name} has no places that could move: choose a layer with larger maps."
 
 
 def _motion(kind: str) -> Motion:

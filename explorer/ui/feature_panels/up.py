@@ -87,6 +87,14 @@ def _show(subject: Subject) -> None:
     _forget_stale(subject)
     scores = cache.class_scores(subject.fed)
     class_index = link.read_number("upclass", int(scores.argmax()), 0, len(scores) - 1)
+    if len(scores) > 1 and not np.ptp(scores):
+        st.info(
+            f"All {len(scores):,} classes get the same score, {typeset(float(scores[0]), '.4g')}: the last layer says "
+            "the same of anything, as it does while all its weights are zero (some networks begin their training so, "
+            "torchvision’s ViT for one). Until it has learned, no unit moves any class.",
+            icon=":material/casino:" if subject.fed.card.source == "random" else ":material/info:",
+        )
+        return
     to = _to(subject)
     classes = tuple(dict.fromkeys([*map(int, np.argsort(-scores, kind="stable")[:TOP]), class_index]))
     support = cache.unit_support(subject.fed, layer.key, classes, to)
@@ -243,7 +251,7 @@ def _list(subject: Subject, off: Off) -> None:
             f"Units, from 0 to {layer.channels - 1:,}", key=key, placeholder="3, 17, 20–40", on_change=take
         )
         if trouble:
-            st.caption(f":red[{plain(trouble)}]")
+            st.caption(f":red[{plain(trouble)} The units that are off stay as they were.]")
 
 
 # --------------------------------------------------------------------------- what it does
@@ -336,7 +344,7 @@ def _of_class(
     """The layer's units by what they give one class, each with a switch."""
     fed, layer = subject.fed, subject.layer
     lines = ablation.ranked(support, LINES if fed.card.gmacs <= SLOW else LINES // 2)
-    shown = tuple(dict.fromkeys([*lines, subject.unit]))
+    shown = tuple(dict.fromkeys([*lines, *off.units[:LINES], subject.unit]))
     without: dict[int, Any] = {}
     for first in range(0, len(shown), TOGETHER):  # a few at a time: others at the desk come between
         some = shown[first : first + TOGETHER]
@@ -375,7 +383,8 @@ def _of_class(
         f"{positive:,} of {layer.channels:,} units support it by the slope, {int((support < 0).sum()):,} speak against "
         f"it; the slopes add up to {typeset(float(support.sum(dtype=np.float64)), '+.2f')}."
         + (f" Not shown: {_units(rest)} between these." if rest > 0 else "")
-        + (f" Unit {subject.unit}, below, is the one that is looked at." if subject.unit not in lines else "")
+        + (f" Unit {subject.unit}, below, is the one that is looked at." if subject.unit == shown[-1] else "")
+        + (" Below these are units that were chosen." if {*off.units[:LINES]} - {*lines} else "")
     )
 
 

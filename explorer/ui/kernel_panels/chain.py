@@ -56,7 +56,8 @@ def chain(photo: Photo, kernel: Kernel, laying: Laying) -> None:
     _compare(done, relu)
     three = ", of three grids their sum" if kernel.channels == 3 else ""
     st.caption(
-        f"In grey, on a copy of {small.width} × {small.height} pixels, with zeros around it; stride 1, no bias{three}."
+        f"In grey, on a copy of {small.width} × {small.height} pixels, with zeros around it; stride 1, no bias{three}. "
+        "“Up to” and “from … to” leave out the border, where a window reads zeros; the difference does not."
     )
 
 
@@ -108,13 +109,15 @@ def _equivalent(kernels: list[Kernel], done: Chained, laying: Laying, shown: str
 
 
 def _range(done: Chained) -> float:
-    return float(np.ptp(done.steps[-1]))
+    least, most = done.ends
+    return most - least
 
 
 def _compare(done: Chained, relu: bool) -> None:
     """The largest difference, in words."""
     largest, span = float(np.abs(done.difference).max()), _range(done)
-    measured = f"largest difference **{readable(largest)}** of a range of {readable(span)}"
+    least, most = (readable(round(end, 3)) for end in done.ends)
+    measured = f"largest difference **{readable(largest)}**; the result goes from {least} to {most}"
     if largest > 1e-5 * span:
         st.markdown(
             f"**They do not agree**: {measured}. ReLU cut what was negative on the way, and no single kernel can."
@@ -124,4 +127,4 @@ def _compare(done: Chained, relu: bool) -> None:
             f"**They agree all the same**: {measured}. Nothing between the steps was negative, so ReLU cut nothing."
         )
     else:
-        st.markdown(f"**They agree**: {measured}, which is rounding.")
+        st.markdown(f"**They agree**: {measured}." + (" That difference is rounding." if largest else ""))

@@ -65,6 +65,19 @@ def lay(photo: Photo, kernel: Kernel, laying: Laying) -> NDArray[np.float32]:
     return convolve(planes(photo, laying.colour), weights, laying.spec, laying.bias, laying.activation)
 
 
+def inner(result: NDArray[np.float32], spec: ConvSpec, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """What reads no padding of a result on a picture of this (height, width); it may be empty.
+
+    >>> inner(np.array([[9, 1, 2, 8]], dtype=np.float32), ConvSpec((1, 3), padding="same"), (1, 4)).tolist()
+    [[1.0, 2.0]]
+    """
+    inside = []
+    for axis, (before, _) in enumerate(spec.margins(shape)):
+        first = spec.stride[axis] * np.arange(result.shape[axis]) - before
+        inside.append((first >= 0) & (first + spec.extent[axis] <= shape[axis]))
+    return result[np.ix_(*inside)]
+
+
 def inner_peak(result: NDArray[np.float32], spec: ConvSpec, shape: tuple[int, int]) -> float:
     """Largest |value| of a result, on a picture of this (height, width), whose window reads no padding.
 
@@ -75,12 +88,7 @@ def inner_peak(result: NDArray[np.float32], spec: ConvSpec, shape: tuple[int, in
     >>> inner_peak(result, ConvSpec((1, 3), padding="same"), (1, 4))
     2.0
     """
-    inside = []
-    for axis, (before, _) in enumerate(spec.margins(shape)):
-        first = spec.stride[axis] * np.arange(result.shape[axis]) - before
-        inside.append((first >= 0) & (first + spec.extent[axis] <= shape[axis]))
-    inner = np.abs(result[np.ix_(*inside)])
-    peak = float(inner.max(initial=0))
+    peak = float(np.abs(inner(result, spec, shape)).max(initial=0))
     return peak or float(np.abs(result).max())
 
 
@@ -104,6 +112,19 @@ class Chained:
     def difference(self) -> NDArray[np.float32]:
         """The chain's result minus the single kernel's (H, W)."""
         return self.steps[-1] - self.single
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the largest value of the chain's result that read no padding; of all, where each reads some.
+
+        The same part of the result that the last of the steps' `peaks` is taken of.
+        """
+        shape = self.steps[-1].shape[0], self.steps[-1].shape[1]
+        spec = ConvSpec((self.equivalent.shape[0], self.equivalent.shape[1]), padding="same")
+        part = inner(self.steps[-1], spec, shape)
+        if not part.any():
+            part = self.steps[-1]
+        return float(part.min()), float(part.max())
 
 
 def chained(photo: Photo, kernels: Sequence[Kernel], relu: bool) -> Chained:

@@ -32,13 +32,28 @@ _WINDOW: Final = ("kernel_size", "stride", "padding", "dilation")
 
 @dataclass(frozen=True)
 class Way:
-    """A window that leads there, and along each axis asked for, what is left over."""
+    """A window that leads there.
+
+    Attributes:
+        leftover: along each axis asked for, what is left over.
+        blank: along each of them, how many outputs read nothing but padding; of a transposed convolution, how many
+            inputs give nothing but what the padding cuts off.
+    """
 
     kernel_size: int
     stride: int
     padding: int
     dilation: int
     leftover: Sizes
+    blank: Sizes = ()
+
+    @property
+    def usual(self) -> bool:
+        """Whether networks are built of such: no pixel left out, and padding that keeps the size, or none."""
+        if self.dilation > 1 or self.stride > self.kernel_size:
+            return False
+        keeps = self.kernel_size % 2 == 1 and self.padding == self.kernel_size // 2
+        return keeps or (self.padding == 0 and not any(self.leftover))
 
     def __str__(self) -> str:
         return f"K {self.kernel_size} · S {self.stride} · P {self.padding} · D {self.dilation}"
@@ -58,7 +73,8 @@ def solve_backwards(spec: LayerSpec, shape: Sizes, batch: int, dtype: str) -> No
     base = windowed(spec)
     st.markdown(
         "**Which windows lead from what goes in to what should come out?** "
-        "Set the size that you want: here are all that reach it, those without holes first, then the smallest. "
+        "Set the size that you want: here are all that reach it. First come those most in use, then those without "
+        "holes, then the smallest; last those with outputs that read nothing but padding. "
         "K kernel, S stride, P padding, D dilation. Channels are free: as many come out as there are filters."
     )
     if base.kind != spec.kind:
@@ -97,13 +113,13 @@ def windowed(spec: LayerSpec) -> LayerSpec:
 
 
 def ways(spec: LayerSpec, shape: Sizes, target: Sizes, axes: tuple[int, ...]) -> list[Way]:
-    """The windows that lead from the input's size to the target along each of these axes: those without holes first,
-    then the smallest.
+    """The windows that lead from the input's size to the target along each of these axes.
 
-    Of a transposed convolution, which leads back, what is left over is its `output_padding`.
+    First those most in use, then those without holes, then the smallest; last those with outputs that read nothing
+    but padding.  Of a transposed convolution, which leads back, what is left over is its `output_padding`.
 
-    >>> [str(way) for way in ways(LayerSpec(), (3, 7, 7), (3, 3), (0, 1))][0]
-    'K 1 · S 3 · P 0 · D 1'
+    >>> [str(way) for way in ways(LayerSpec(), (3, 32, 32), (16, 16), (0, 1))][:3]
+    ['K 2 · S 2 · P 0 · D 1', 'K 3 · S 2 · P 1 · D 1', 'K 5 · S 2 · P 2 · D 1']
     """
     found: list[dict[tuple[int, int, int, int], int]] = []
     for axis in axes:
@@ -117,9 +133,43 @@ def ways(spec: LayerSpec, shape: Sizes, target: Sizes, axes: tuple[int, ...]) ->
         )
     # one window that does it along all of them
     common = [window for window in found[0] if all(window in others for others in found[1:])]
-    common.sort(key=lambda window: (window[3], *window))
-    listed = [Way(*window, tuple(each[window] for each in found)) for window in common]
+    reads = [
+        (target[axis], shape[1 + axis]) if spec.kind == "transposed" else (shape[1 + axis], target[axis])
+        for axis in axes
+    ]
+    listed = [
+        Way(
+            *window,
+            tuple(each[window] for each in found),
+            tuple(_blank(size, results, *window) for size, results in reads),
+        )
+        for window in common
+    ]
+    listed.sort(key=_order)
     return [way for way in listed if _leads(spec, shape, target, axes, way)]
+
+
+def _blank(size: int, results: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """How many of the results along an axis of this size are of windows that lie beside it with every weight.
+
+    >>> _blank(32, 16, 1, 3, 7, 1)
+    6
+    """
+    if padding == 0:
+        return 0
+    reach = dilation * (kernel - 1)
+    # a window that begins inside reads something, and so does one that ends inside
+    outside = [
+        start for start in range(-padding, results * stride - padding, stride) if start < 0 or start >= size
+    ]
+    return sum(
+        not any(0 <= start + step < size for step in range(0, reach + 1, dilation)) for start in outside
+    )
+
+
+def _order(way: Way) -> tuple[object, ...]:
+    window = way.kernel_size, way.stride, way.padding, way.dilation
+    return any(way.blank), way.dilation, not way.usual, window
 
 
 def with_window(spec: LayerSpec, axes: tuple[int, ...], way: Way) -> LayerSpec:
@@ -310,8 +360,11 @@ def _line(spec: LayerSpec, shape: Sizes, axes: tuple[int, ...], way: Way) -> str
     since = " and ".join(f"{working(made, size, axis)} = {out:,}" for (size, out), axis in sizes.items())
     left = _leftover(spec, axes, way)
     if spec.kind == "transposed":
-        return f"**{way}**, since {since}" + (f"; `output_padding` {left}" if any(way.leftover) else "")
-    return f"**{way}**, since {since}; {left} {'are' if left[-1] == 's' else 'is'} left over"
+        extra = f"; `output_padding` {left}" if any(way.leftover) else ""
+        lost = f"; of {_counted(spec, axes, way.blank)} that go in, all is cut off" if any(way.blank) else ""
+        return f"**{way}**, since {since}{extra}{lost}"
+    empty = f"; for {_counted(spec, axes, way.blank)} only padding is read" if any(way.blank) else ""
+    return f"**{way}**, since {since}; {left} {'are' if left[-1] == 's' else 'is'} left over{empty}"
 
 
 def _leftover(spec: LayerSpec, axes: tuple[int, ...], way: Way) -> str:
@@ -322,10 +375,13 @@ def _leftover(spec: LayerSpec, axes: tuple[int, ...], way: Way) -> str:
     """
     if spec.kind == "transposed":
         return _write(way.leftover).replace("x", "×")
+    return _counted(spec, axes, way.leftover) or "nothing"
+
+
+def _counted(spec: LayerSpec, axes: tuple[int, ...], counts: Sizes) -> str:
     names = AXES[spec.dimensions]
-    parts = [
+    return ", ".join(
         f"{count} {names[axis][:-1] if count == 1 else names[axis]}"
-        for axis, count in zip(axes, way.leftover, strict=True)
+        for axis, count in zip(axes, counts, strict=True)
         if count
-    ]
-    return ", ".join(parts) or "nothing"
+    )

@@ -27,6 +27,11 @@ _ASKED: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Rooms that feed the network a picture, and what they show of it."""
 
+_DOORS: Final[Mapping[str, str]] = MappingProxyType(
+    {"features": "Feature maps", "saliency": "Where it looks"}
+)
+"""What their doors lead to, before the weights."""
+
 _SEEN: Final = (
     "What a unit of each of its layers sees of your picture: the receptive field, through all branches."
 )
@@ -44,9 +49,10 @@ def go_on(network: Network, found: NetworkProfile) -> None:
         notes = [f"Trained weights: {weights.availability(entry)}." for entry in trained]
         if refused:
             notes.append(f":material/block: {'Not with random weights. ' * bool(trained)}{plain(refused)}")
-        doors = [("Random weights", untrained.key)] if untrained else []
-        doors += [("Trained weights", entry.key) for entry in trained]
-        _room(rooms[path], sentence, notes, {label: {"model": model} for label, model in doors})
+        doors = [("random weights", untrained.key)] if untrained else []
+        doors += [("trained weights", entry.key) for entry in trained]
+        labels = {f"{_DOORS[path]}, {which}": {"model": model} for which, model in doors}
+        _room(rooms[path], sentence, notes, labels)
     without = _without_fields(key, why)
     seen = {"about": "field", "stack": f"{ANY}{key}"}
     notes = [f":material/block: {plain(without)}"] if without else []
@@ -62,19 +68,21 @@ def _room(
 ) -> None:
     """What a room shows of the network, what has to be said of it, and its doors: words, and the choices behind."""
     with st.container(border=True):
-        words, side = st.columns((2, 1), vertical_alignment="center")
-        with words:
-            st.markdown(f"**{room.icon} {plain(room.title)}** {sentence}")
-            for note in notes:
-                st.caption(note)
-        with side:
+        st.markdown(f"**{room.icon} {plain(room.title)}** {sentence}")
+        for note in notes:
+            st.caption(note)
+        with st.container(horizontal=True):
             for label, query in doors.items():
                 _door(room, label, query)
 
 
 def _door(room: frame.Room, label: str, query: Mapping[str, str]) -> None:
     st.page_link(
-        frame.entry(room), label=f"**{label}**", icon=":material/arrow_forward:", query_params=dict(query)
+        frame.entry(room),
+        label=f"**{label}**",
+        icon=":material/arrow_forward:",
+        query_params=dict(query),
+        width="content",
     )
 
 
