@@ -52,7 +52,8 @@ def picture(tile: dict[str, Any]) -> np.ndarray:
 
 def kernels_link(at: AppTest) -> str:
     """The text of the kernel in the link to the other page."""
-    found = [link.proto for link in at.get("page_link") if link.proto.query_string]
+    links = [link.proto for link in at.get("page_link")]
+    found = [link for link in links if link.page == "kernels" and link.query_string]
     assert len(found) == 1
     return str(found[0].query_string).partition("kernel=")[2]
 

@@ -29,14 +29,14 @@ PLACES = {
 """Addresses, and how many files each offers."""
 
 
-def downloads(page: Page, address: str, place: str) -> dict[str, bytes]:
-    """Every file that the place offers, by its name."""
+def downloads(page: Page, address: str, place: str, count: int) -> dict[str, bytes]:
+    """Every file that the place offers, by its name: so many."""
     page.goto(f"{address}/{place}")
     settled(page)
     if place == "saliency":
         page.get_by_text("Take it home").click()
     buttons = page.get_by_test_id("stDownloadButton").get_by_role("button")
-    expect(buttons.first).to_be_visible(timeout=60_000)
+    expect(buttons).to_have_count(count, timeout=60_000)
     settled(page)
     found = {}
     for button in buttons.all():
@@ -48,7 +48,7 @@ def downloads(page: Page, address: str, place: str) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_every_file_that_is_offered_comes(page: Page, address: str, place: str):
-    found = downloads(page, address, place)
+    found = downloads(page, address, place, PLACES[place])
     assert len(found) == PLACES[place], list(found)
     for name, content in found.items():
         kind = name.rpartition(".")[2]
@@ -65,7 +65,7 @@ def test_every_file_that_is_offered_comes(page: Page, address: str, place: str):
 
 
 def test_the_tensors_are_those_of_the_layer(page: Page, address: str):
-    found = downloads(page, address, "features?deeper=home&module=blocks.2.1&picture=coffee")
+    found = downloads(page, address, "features?deeper=home&module=blocks.2.1&picture=coffee", 5)
     (content,) = (content for name, content in found.items() if name.endswith(".npz"))
     tensors = np.load(io.BytesIO(content))
     fed = card(DEFAULT_MODEL).preprocessing.tensor(sample_photo("coffee").pixels)
