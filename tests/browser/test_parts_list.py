@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from explorer.networks.classics import CLASSICS
 from explorer.networks.editing import move
@@ -195,6 +195,32 @@ def test_undo_in_the_middle_of_quick_work_loses_nothing(page: Page, address: str
     press("Control+y")
     calm(page)
     assert shown(page) == titles("conv", "relu", "relu", "max_pool", "flatten")
+
+
+def test_a_quick_hand_on_a_slow_line_meets_no_error(page: Page, address: str):
+    held: list[tuple[WebSocketRoute, str | bytes]] = []
+    slow = False
+
+    def relay(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda data: held.append((socket, data)) if slow else socket.send(data))
+        socket.on_message(server.send)
+
+    page.route_web_socket("**/_stcore/stream", relay)
+    visit(page, address)
+    choose(page, "ReLU")
+    before = calm(page)
+    slow = True
+    for key in "ddddzzzz":  # the last answers name messages that the first ones would let the browser forget
+        page.keyboard.press(f"Control+{key}")
+        page.wait_for_timeout(700)
+    page.wait_for_timeout(1500)
+    slow = False
+    assert len(held) > 100
+    for socket, data in held:
+        socket.send(data)
+    assert calm(page) == before
+    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-connection-state", "CONNECTED")
 
 
 def test_an_edit_is_on_the_screen_before_python_has_heard(page: Page, address: str):
